@@ -1,0 +1,67 @@
+# Helpers of the top CMakeLists.txt.
+
+set(GMQ_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
+                 -Wpointer-arith -Wcast-align -Wwrite-strings)
+if(GMQ_WERROR)
+    list(APPEND GMQ_WARNINGS -Werror)
+endif()
+
+# Warnings and sanitizers of everything that is ours.
+function(gmq_compile_options target)
+    target_compile_options(${target} PRIVATE ${GMQ_WARNINGS})
+    target_compile_definitions(${target} PRIVATE _POSIX_C_SOURCE=200809L GMQ_VERSION="${PROJECT_VERSION}")
+    if(GMQ_SANITIZE)
+        target_compile_options(${target} PRIVATE -fsanitize=${GMQ_SANITIZE} -fno-omit-frame-pointer
+                                                 -fno-sanitize-recover=all)
+        target_link_options(${target} PRIVATE -fsanitize=${GMQ_SANITIZE})
+    endif()
+endfunction()
+
+# Object library gmq_<name> of csrc/<name>/**.c; further arguments are libraries whose headers it needs.
+function(gmq_module name)
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/csrc/${name}/*.c)
+    add_library(gmq_${name} OBJECT ${sources})
+    target_include_directories(gmq_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/csrc)
+    target_link_libraries(gmq_${name} PUBLIC ${ARGN} Threads::Threads)
+    gmq_compile_options(gmq_${name})
+endfunction()
+
+# Shared library with an export list: soname, hidden symbols, the public headers.
+function(gmq_public_library target map)
+    set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+                          LINK_DEPENDS ${PROJECT_SOURCE_DIR}/${map})
+    target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR}/include)
+    target_link_options(${target} PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/${map} -Wl,--no-undefined-version)
+    if(GMQ_SANITIZE)
+        target_link_options(${target} PRIVATE -fsanitize=${GMQ_SANITIZE})
+    else()
+        target_link_options(${target} PRIVATE -Wl,-z,defs)
+    endif()
+endfunction()
+
+# paho has no pkg-config file in Debian.
+function(gmq_find_paho)
+    find_path(PAHO_INCLUDE MQTTAsync.h)
+    find_library(PAHO_LIBRARY paho-mqtt3as)
+    if(NOT PAHO_INCLUDE OR NOT PAHO_LIBRARY)
+        message(FATAL_ERROR "paho.mqtt.c is missing: apt-get install libpaho-mqtt-dev")
+    endif()
+    add_library(gmq_paho INTERFACE)
+    target_include_directories(gmq_paho SYSTEM INTERFACE ${PAHO_INCLUDE})
+    target_link_libraries(gmq_paho INTERFACE ${PAHO_LIBRARY})
+endfunction()
+
+# protobuf-c code for google/protobuf/descriptor.proto, into the build tree, compiled into `target`.
+function(gmq_generate_descriptor_c target)
+    find_program(PROTOC_C protoc-c REQUIRED)
+    find_path(PROTOBUF_INCLUDE google/protobuf/descriptor.proto REQUIRED)
+    set(dir ${CMAKE_BINARY_DIR}/generated)
+    set(base ${dir}/google/protobuf/descriptor.pb-c)
+    add_custom_command(OUTPUT ${base}.c ${base}.h
+        COMMAND ${CMAKE_COMMAND} -E make_directory ${dir}
+        COMMAND ${PROTOC_C} -I${PROTOBUF_INCLUDE} --c_out=${dir} google/protobuf/descriptor.proto
+        VERBATIM)
+    set_source_files_properties(${base}.c PROPERTIES COMPILE_OPTIONS "-w")
+    target_sources(${target} PRIVATE ${base}.c ${base}.h)
+    target_include_directories(${target} SYSTEM PUBLIC ${dir})
+endfunction()

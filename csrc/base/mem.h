@@ -1,0 +1,22 @@
+/* Memory. All of the library's heap goes through here, so that tests can fail the n-th allocation.
+ * The hooks are process-wide and set once, before anything is made (tests only). */
+#ifndef GMQ_BASE_MEM_H
+#define GMQ_BASE_MEM_H
+
+#include <stddef.h>
+
+typedef struct gmq__mem_hooks {
+    void *(*realloc_fn)(void *old, size_t size); /* size > 0; old may be NULL; NULL = out of memory */
+    void (*free_fn)(void *p);
+} gmq__mem_hooks;
+
+void gmq__mem_set_hooks(const gmq__mem_hooks *hooks); /* NULL: back to the C library's */
+
+void *gmq__malloc(size_t size);             /* size 0 gives a unique pointer; NULL = out of memory */
+void *gmq__calloc(size_t count, size_t size); /* zeroed; NULL also when count * size overflows */
+void *gmq__realloc(void *old, size_t size);
+void gmq__free(void *p); /* NULL is fine */
+char *gmq__strdup(const char *s);
+char *gmq__strndup(const char *s, size_t len); /* copies exactly len bytes, adds NUL */
+
+#endif

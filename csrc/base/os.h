@@ -1,0 +1,37 @@
+/* The operating system: threads, clock, wake-up descriptors, randomness, fork. Everything that is not
+ * plain computation is behind this header, so that wire, engine and methods stay without it. */
+#ifndef GMQ_BASE_OS_H
+#define GMQ_BASE_OS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GMQ__NS_PER_MS INT64_C(1000000)
+#define GMQ__NS_PER_S INT64_C(1000000000)
+
+int64_t gmq__os_now_ns(void); /* monotonic */
+
+/* Fills from the system's generator for keys and ids. ctx is unused. */
+void gmq__os_random(void *ctx, void *out, size_t len);
+
+/* Condition variables on the monotonic clock. */
+void gmq__os_cond_init(pthread_cond_t *cond);
+bool gmq__os_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ns); /* false = time is up */
+
+/* A level-triggered wake-up descriptor. */
+typedef struct gmq__os_wake {
+    int fd[2]; /* readable end, writable end (the same with eventfd) */
+} gmq__os_wake;
+bool gmq__os_wake_open(gmq__os_wake *wake); /* false: errno says why */
+void gmq__os_wake_set(gmq__os_wake *wake);
+void gmq__os_wake_clear(gmq__os_wake *wake);
+void gmq__os_wake_close(gmq__os_wake *wake);
+
+bool gmq__os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg, const char *name); /* signals blocked */
+
+/* Number of forks since the process of the library's first use; objects remember theirs. */
+unsigned gmq__os_fork_generation(void);
+
+#endif

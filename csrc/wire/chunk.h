@@ -1,0 +1,25 @@
+/* WrappedStreamChunk: elements of a stream, its end, or an error. PROTOCOL-session.md. */
+#ifndef GMQ_WIRE_CHUNK_H
+#define GMQ_WIRE_CHUNK_H
+
+#include "wire/response.h"
+
+typedef enum gmq__chunk_kind { GMQ__CHUNK_END, GMQ__CHUNK_ELEMS, GMQ__CHUNK_ERROR } gmq__chunk_kind;
+
+typedef struct gmq__chunk {
+    gmq__chunk_kind kind;
+    gmq__span elems;             /* ELEMS: the Elems message, borrowed; walk it with gmq__chunk_next() */
+    gmq__remote_error error;     /* ERROR: borrowed strings */
+} gmq__chunk;
+
+/* As the reference reads it: where both stand, elements win; none set = END. Errors: GMQ_E_PARSE. All elements are
+ * checked here, so that the walk cannot fail. */
+gmq_status gmq__chunk_decode(gmq__span bytes, gmq__chunk *out);
+bool gmq__chunk_next(gmq__span *elems, gmq__span *elem); /* false at the end */
+
+/* Writing a chunk: gather elements as `0a len bytes` in a gmq__bytes, then wrap. The end chunk is zero bytes. */
+void gmq__chunk_put_elem(gmq__bytes *elems, gmq__span elem);
+void gmq__chunk_encode(gmq__bytes *out, gmq__span elems);
+void gmq__chunk_encode_error(gmq__bytes *out, const gmq__remote_error *error);
+
+#endif

@@ -1,0 +1,39 @@
+/**
+ * @file options.h
+ * Options by name. The same keys are the query keys of an address URL; docs/guide/options.md lists
+ * each with type, unit, range and default. Where the URL and a gmq_options both set a key, the
+ * gmq_options wins. Keys and values are checked when an object is created with them (client, server,
+ * gateway, call): an unknown key or a value out of range fails there with GMQ_E_OPTION and is named.
+ * Not thread-safe: one thread at a time.
+ */
+#ifndef GRPC_MQTT_OPTIONS_H
+#define GRPC_MQTT_OPTIONS_H
+
+#include <grpc_mqtt/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gmq_options gmq_options;
+
+/** Makes an empty set. Errors: GMQ_E_NOMEM. Since 0.1. */
+GMQ_API gmq_status gmq_options_new(gmq_options **out);
+
+/** Frees a set; NULL is fine. Objects made with it keep what they need. Since 0.1. */
+GMQ_API void gmq_options_free(gmq_options *options);
+
+/** Sets a text option ("ca_file", "dialect", "drive", ...); replaces an earlier value.
+ *  Errors: GMQ_E_NOMEM. Since 0.1. */
+GMQ_API gmq_status gmq_options_set_string(gmq_options *options, const char *key, const char *value);
+
+/** Sets a number ("receive_limit" in bytes, "linger_ms", ...). Errors: GMQ_E_NOMEM. Since 0.1. */
+GMQ_API gmq_status gmq_options_set_int(gmq_options *options, const char *key, int64_t value);
+
+/** Sets a switch ("batched_stream"): 0 is off, anything else on. Errors: GMQ_E_NOMEM. Since 0.1. */
+GMQ_API gmq_status gmq_options_set_bool(gmq_options *options, const char *key, int value);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

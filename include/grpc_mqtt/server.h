@@ -1,0 +1,41 @@
+/**
+ * @file server.h
+ * A server: answers the calls that arrive under one base topic, itself (no gRPC server behind it).
+ */
+#ifndef GRPC_MQTT_SERVER_H
+#define GRPC_MQTT_SERVER_H
+
+#include <grpc_mqtt/method_map.h>
+#include <grpc_mqtt/options.h>
+#include <grpc_mqtt/queue.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gmq_server gmq_server;
+
+/** Makes a server and begins to connect; STATE READY says that it is subscribed. A call of a method in
+ *  `map` arrives as a CALL event; others are answered UNIMPLEMENTED by the library.
+ *  @param map  methods that it serves; the server keeps a copy (see gmq_server_set_methods())
+ *  Other parameters and errors as gmq_client_new(). Since 0.1. */
+GMQ_API gmq_status gmq_server_new(gmq_server **out, const char *url, const gmq_options *options,
+                                  const gmq_method_map *map, gmq_queue *queue, uint64_t tag);
+
+/** Replaces the methods served; calls in progress go on. Errors: GMQ_E_NOMEM, GMQ_E_CLOSED. Since 0.1. */
+GMQ_API gmq_status gmq_server_set_methods(gmq_server *server, const gmq_method_map *map);
+
+/** Drains: new calls are refused UNAVAILABLE, open ones may go on for `grace_ms`, then are ended
+ *  UNAVAILABLE; then it disconnects. Returns at once; the end is a CLOSED event. Since 0.1. */
+GMQ_API void gmq_server_close(gmq_server *server, int64_t grace_ms);
+
+/** Drops the handle; NULL is fine; never blocks; see gmq_client_unref(). Since 0.1. */
+GMQ_API void gmq_server_unref(gmq_server *server);
+
+/** Present state, a gmq_state. Since 0.1. */
+GMQ_API int32_t gmq_server_state(const gmq_server *server);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
