@@ -9,6 +9,7 @@
 /* For the engine: kind and options of "/pkg.Svc/Method"; false = unknown. */
 bool gmq__method_map_lookup(const gmq_method_map *map, gmq__span path, gmq__rpc_method *out);
 
-gmq_status gmq__method_map_copy(gmq_method_map **out, const gmq_method_map *map); /* NULL gives an empty map */
+/* NULL gives an empty map. */
+gmq_status gmq__method_map_copy(gmq_method_map **out, const gmq_method_map *map);
 
 #endif

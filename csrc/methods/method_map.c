@@ -1,0 +1,205 @@
+#include "methods/method_map.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "methods/descriptor_set.h"
+#include "methods/method_rows.h"
+#include "methods/path.h"
+
+gmq_status gmq_method_map_new(gmq_method_map **out)
+{
+    gmq_method_map *map = gmq__malloc(sizeof *map);
+    if (!map)
+        return gmq__fail_nomem();
+    gmq__rows_init(map);
+    *out = map;
+    return GMQ_OK;
+}
+
+void gmq_method_map_free(gmq_method_map *map)
+{
+    if (!map)
+        return;
+    gmq__rows_free(map);
+    gmq__free(map);
+}
+
+gmq_status gmq_method_map_add_descriptors(gmq_method_map *map, const void *data, size_t len)
+{
+    gmq_method_map read;
+    gmq__rows_init(&read);
+    gmq_status status = gmq__descriptor_set_read(&read, gmq__span_of(data, len));
+    if (!status && !gmq__rows_absorb(map, &read))
+        status = gmq__fail_nomem();
+    gmq__rows_free(&read);
+    return status;
+}
+
+/* The file's bytes into `out`, one more than the limit at most. */
+static gmq_status read_file(gmq__bytes *out, FILE *file, const char *name)
+{
+    size_t got;
+    do {
+        uint8_t block[16384];
+        got = fread(block, 1, sizeof block, file);
+        gmq__bytes_put(out, block, got);
+    } while (got && !out->failed && out->len <= GMQ__DESCRIPTOR_SET_MAX);
+    if (out->failed)
+        return gmq__fail_nomem();
+    if (ferror(file))
+        return gmq__fail(GMQ_E_IO, "cannot read descriptor set \"%s\": %s", name, strerror(errno));
+    return GMQ_OK;
+}
+
+/* Puts the file's name before the error text. */
+static gmq_status fail_naming(gmq_status status, const char *file)
+{
+    char text[512];
+    snprintf(text, sizeof text, "%s", gmq_error_text());
+    return gmq__fail(status, "descriptor set \"%s\": %s", file, text);
+}
+
+gmq_status gmq_method_map_add_descriptor_file(gmq_method_map *map, const char *file)
+{
+    FILE *stream = fopen(file, "rb");
+    if (!stream)
+        return gmq__fail(GMQ_E_IO, "cannot open descriptor set \"%s\": %s", file, strerror(errno));
+    gmq__bytes bytes = {0};
+    gmq_status status = read_file(&bytes, stream, file);
+    fclose(stream);
+    if (!status)
+        status = gmq_method_map_add_descriptors(map, bytes.data, bytes.len);
+    gmq__bytes_free(&bytes);
+    return status == GMQ_E_PARSE || status == GMQ_E_TOO_LARGE ? fail_naming(status, file) : status;
+}
+
+gmq_status gmq_method_map_add(gmq_method_map *map, const char *path, gmq_rpc_kind kind)
+{
+    gmq_status status = gmq__path_check(path);
+    if (status)
+        return status;
+    if ((int)kind < GMQ_RPC_UNARY || (int)kind > GMQ_RPC_BIDI_STREAMING)
+        return gmq__fail(GMQ_E_INVALID, "kind %d of method \"%s\" is not 0 to 3", (int)kind, path);
+    if (gmq__rows_find(map, gmq__span_str(path)))
+        return gmq__fail(GMQ_E_EXISTS, "method \"%s\" is in the map already", path);
+    gmq__span none = {0};
+    gmq__rpc_method method = {kind, {-1, -1, -1}};
+    gmq__row *row = gmq__row_new(gmq__span_str(path), none, none, method);
+    if (row && gmq__rows_push(map, row))
+        return GMQ_OK;
+    gmq__row_free(row);
+    return gmq__fail_nomem();
+}
+
+/* Gives the matching rows their targets; `targets` has one string for each, owned by the row from
+ * now on. */
+static void set_targets(gmq_method_map *map, const char *pattern, char **targets)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < map->len; i++) {
+        gmq__row *row = map->rows[i];
+        if (gmq__path_matches(pattern, row->path)) {
+            gmq__free(row->target);
+            row->target = targets[used++];
+        }
+    }
+}
+
+static size_t count_matches(const gmq_method_map *map, const char *pattern)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < map->len; i++)
+        n += gmq__path_matches(pattern, map->rows[i]->path);
+    return n;
+}
+
+/* `n` copies of `target`, all or none; NULL = out of memory. */
+static char **copy_targets(const char *target, size_t n)
+{
+    char **copies = gmq__calloc(n, sizeof *copies);
+    for (size_t i = 0; copies && i < n; i++) {
+        copies[i] = gmq__strdup(target);
+        if (copies[i])
+            continue;
+        while (i--)
+            gmq__free(copies[i]);
+        gmq__free(copies);
+        return NULL;
+    }
+    return copies;
+}
+
+gmq_status gmq_method_map_bind(gmq_method_map *map, const char *pattern, const char *target,
+                               size_t *count)
+{
+    gmq_status status = gmq__path_check_pattern(pattern);
+    if (status)
+        return status;
+    if (!target || !*target)
+        return gmq__fail(GMQ_E_INVALID, "target of pattern \"%s\" is empty",
+                         pattern ? pattern : "*");
+    size_t n = count_matches(map, pattern);
+    char **targets = copy_targets(target, n);
+    if (!targets)
+        return gmq__fail_nomem();
+    set_targets(map, pattern, targets);
+    gmq__free(targets);
+    if (count)
+        *count = n;
+    return GMQ_OK;
+}
+
+gmq_status gmq_method_map_filter(gmq_method_map *map, const char *pattern)
+{
+    gmq_status status = gmq__path_check_pattern(pattern);
+    if (!status)
+        gmq__rows_keep(map, pattern);
+    return status;
+}
+
+/* Copies the rows that `map` does not know to its end. false = out of memory. */
+static bool add_copies(gmq_method_map *map, const gmq_method_map *from)
+{
+    for (size_t i = 0; from && i < from->len; i++) {
+        if (gmq__rows_find(map, gmq__span_str(from->rows[i]->path)))
+            continue;
+        gmq__row *row = gmq__row_copy(from->rows[i]);
+        if (!row || !gmq__rows_push(map, row)) {
+            gmq__row_free(row);
+            return false;
+        }
+    }
+    return true;
+}
+
+gmq_status gmq_method_map_merge(gmq_method_map **out, const gmq_method_map *left,
+                                const gmq_method_map *right)
+{
+    gmq_method_map *map;
+    gmq_status status = gmq_method_map_new(&map);
+    if (status)
+        return status;
+    if (!add_copies(map, left) || !add_copies(map, right)) {
+        gmq_method_map_free(map);
+        return gmq__fail_nomem();
+    }
+    *out = map;
+    return GMQ_OK;
+}
+
+gmq_status gmq__method_map_copy(gmq_method_map **out, const gmq_method_map *map)
+{
+    return gmq_method_map_merge(out, map, NULL);
+}
+
+bool gmq__method_map_lookup(const gmq_method_map *map, gmq__span path, gmq__rpc_method *out)
+{
+    const gmq__row *row = map ? gmq__rows_find(map, path) : NULL;
+    if (row)
+        *out = row->method;
+    return row != NULL;
+}
