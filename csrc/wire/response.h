@@ -4,7 +4,7 @@
 
 #include "wire/metadata.h"
 
-enum { /* RError: the numbers that we write; all 28 are in response.c */
+enum { /* RError: the numbers that we write; all 28 are in rerror.c */
     GMQ__RERROR_UNKNOWN = 0,
     GMQ__RERROR_NO_PARSE_BINARY = 2,
     GMQ__RERROR_CALL_ERROR = 5,
@@ -31,7 +31,7 @@ typedef struct gmq__response {
     gmq_metadata *initial;  /* decode: owned by the caller (gmq__response_clear()); NULL = field absent */
     gmq_metadata *trailing;
     int32_t code;
-    gmq__span details; /* borrowed */
+    gmq__span details; /* borrowed; as it came, it may be no UTF-8 */
     bool empty;        /* neither response nor error: no WrappedResponse at all */
 } gmq__response;
 
@@ -52,12 +52,17 @@ void gmq__response_encode_error(gmq__bytes *out, const gmq__remote_error *error)
 void gmq__remote_error_encode(gmq__bytes *out, const gmq__remote_error *error);
 gmq_status gmq__remote_error_decode(gmq__span bytes, gmq__remote_error *out);
 
-/* The caller's status of a remote error (never OK), and its text: the message, with what is embedded after ": ".
- * `details` is appended to. */
+/* RemoteError under `field` of a well-formed message. */
+void gmq__remote_error_encode_field(gmq__bytes *out, uint32_t field, const gmq__remote_error *error);
+gmq_status gmq__remote_error_decode_field(gmq__span bytes, uint32_t field, gmq__remote_error *out);
+
+/* The caller's status of a remote error (never OK), and its text: the message, with what is embedded after ": "; where
+ * there is none, the name of the error, save for BAD_STATUS_CODE. `details` is appended to, valid UTF-8. */
 int32_t gmq__remote_error_status(const gmq__remote_error *error, gmq__bytes *details);
 const char *gmq__rerror_name(int32_t type); /* "IOGRPCTimeout"; "UnknownError" for a number that we do not know */
 
 /* Valid UTF-8 out of any bytes (each bad byte U+FFFD), appended. */
 void gmq__utf8_scrub(gmq__bytes *out, gmq__span text);
+void gmq__utf8_put_field(gmq__bytes *out, uint32_t field, gmq__span text); /* scrubbed, as a string field */
 
 #endif
