@@ -19,4 +19,6 @@ gmq_status gmq__fail(gmq_status status, const char *format, ...)
 
 gmq_status gmq__fail_nomem(void) { return gmq__fail(GMQ_E_NOMEM, "out of memory"); }
 
+gmq_status gmq_error_set(gmq_status status, const char *text) { return gmq__fail(status, "%s", text); }
+
 const char *gmq_error_text(void) { return error_text; }

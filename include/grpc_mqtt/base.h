@@ -85,6 +85,10 @@ GMQ_API const char *gmq_version(void);
  *  thread. Since 0.1. */
 GMQ_API const char *gmq_error_text(void);
 
+/** Sets gmq_error_text() of the calling thread to `text` and returns `status`. For libraries on top of this
+ *  one, so that their functions fail as ours do. Since 0.1. */
+GMQ_API gmq_status gmq_error_set(gmq_status status, const char *text);
+
 /** Name of a gmq_status, "GMQ_E_OPTION"; "GMQ_E_?" for an unknown value. Static string. Since 0.1. */
 GMQ_API const char *gmq_status_name(gmq_status status);
 
