@@ -10,7 +10,7 @@ typedef struct gmq__mem_hooks {
     void (*free_fn)(void *p);
 } gmq__mem_hooks;
 
-void gmq__mem_set_hooks(const gmq__mem_hooks *hooks); /* NULL: back to the C library's */
+void gmq__mem_set_hooks(const gmq__mem_hooks *given); /* NULL: back to the C library's */
 
 void *gmq__malloc(size_t size);             /* size 0 gives a unique pointer; NULL = out of memory */
 void *gmq__calloc(size_t count, size_t size); /* zeroed; NULL also when count * size overflows */

@@ -10,12 +10,19 @@
 #include "methods/method_rows.h"
 #include "methods/path.h"
 
-gmq_status gmq_method_map_new(gmq_method_map **out)
+static gmq_method_map *new_map(void) /* NULL = out of memory */
 {
     gmq_method_map *map = gmq__malloc(sizeof *map);
+    if (map)
+        gmq__rows_init(map);
+    return map;
+}
+
+gmq_status gmq_method_map_new(gmq_method_map **out)
+{
+    gmq_method_map *map = new_map();
     if (!map)
         return gmq__fail_nomem();
-    gmq__rows_init(map);
     *out = map;
     return GMQ_OK;
 }
@@ -179,11 +186,8 @@ static bool add_copies(gmq_method_map *map, const gmq_method_map *from)
 gmq_status gmq_method_map_merge(gmq_method_map **out, const gmq_method_map *left,
                                 const gmq_method_map *right)
 {
-    gmq_method_map *map;
-    gmq_status status = gmq_method_map_new(&map);
-    if (status)
-        return status;
-    if (!add_copies(map, left) || !add_copies(map, right)) {
+    gmq_method_map *map = new_map();
+    if (!map || !add_copies(map, left) || !add_copies(map, right)) {
         gmq_method_map_free(map);
         return gmq__fail_nomem();
     }
