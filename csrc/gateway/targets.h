@@ -1,0 +1,25 @@
+/* The gRPC servers behind a gateway: which methods are served where, one channel a target. Constant
+ * after init. */
+#ifndef GMQ_GATEWAY_TARGETS_H
+#define GMQ_GATEWAY_TARGETS_H
+
+#include <grpc/grpc.h>
+#include <grpc_mqtt/grpc_mqtt.h>
+
+typedef struct gmq__targets {
+    gmq_method_map *map;     /* the bound methods */
+    grpc_channel **by_index; /* of method `index` in `map`; borrowed from `channels` */
+    grpc_channel **channels; /* one a distinct target */
+    const char **names;      /* of `channels`; borrowed from `map` */
+    size_t count;            /* of `channels` */
+} gmq__targets;              /* all zero is empty */
+
+/* Keeps the bound methods of `map` and makes their channels, which connect at their first call.
+ * Errors: GMQ_E_INVALID (no method is bound), GMQ_E_NOMEM; `out` stays empty. */
+gmq_status gmq__targets_init(gmq__targets *out, const gmq_method_map *map);
+void gmq__targets_clear(gmq__targets *targets);
+
+grpc_channel *gmq__targets_find(const gmq__targets *targets,
+                                const char *path); /* NULL = unknown method */
+
+#endif
