@@ -1,0 +1,88 @@
+"""gRPC calls carried over an MQTT broker.
+
+import grpc_mqtt
+
+with grpc_mqtt.channel("mqtt://127.0.0.1:1883/fleet/device42") as channel:
+    stub = demo_pb2_grpc.DemoStub(channel)
+    print(stub.SayHello(demo_pb2.HelloRequest(name="world")))
+"""
+
+from __future__ import annotations
+
+import os
+
+import grpc
+
+from grpc_mqtt import gmq
+from grpc_mqtt._channel import Channel
+from grpc_mqtt._errors import (
+    ClosedError,
+    Error,
+    ExistsError,
+    ForkedError,
+    InvalidError,
+    IoError,
+    NoMemoryError,
+    NotFoundError,
+    OptionError,
+    ParseError,
+    StateError,
+    TimedOutError,
+    TooLargeError,
+    UnsupportedError,
+    UrlError,
+)
+from grpc_mqtt._options import DescriptorsLike, OptionsLike
+
+__all__ = [
+    "ClosedError",
+    "Error",
+    "ExistsError",
+    "ForkedError",
+    "InvalidError",
+    "IoError",
+    "NoMemoryError",
+    "NotFoundError",
+    "OptionError",
+    "ParseError",
+    "StateError",
+    "TimedOutError",
+    "TooLargeError",
+    "UnsupportedError",
+    "UrlError",
+    "__version__",
+    "channel",
+    "proto_path",
+]
+
+#: Version of the library in use.
+__version__: str = gmq.version()
+
+
+def channel(
+    url: str, options: OptionsLike = None, *, descriptors: DescriptorsLike = None
+) -> grpc.Channel:
+    """A channel to the server at the base topic of `url`, for any generated stub.
+
+    `url` is ``mqtt://user:password@host:1883/base/topic?key=value``; also ``mqtts``, ``ws``,
+    ``wss``, and ``loopback://name/base`` for a broker inside this process. It begins to connect at
+    once and returns without waiting.
+
+    `options` are (key, value) pairs or a mapping: options of the library by name (those of the
+    URL's query), channel arguments of gRPC (``grpc.max_receive_message_length`` and
+    ``grpc.max_metadata_size`` count, others are ignored).
+
+    `descriptors` is a serialized FileDescriptorSet, or the path of a file with one (``protoc
+    --include_imports --descriptor_set_out=FILE``): it gives batching and compression of each
+    method. Also as option ``grpc_mqtt.descriptors``.
+
+    Raises UrlError, OptionError, InvalidError (all ValueError) and other kinds of Error.
+    """
+    return Channel(url, options, descriptors)
+
+
+def proto_path() -> str:
+    """A directory for ``protoc -I``: it holds ``haskell/grpc/mqtt/option.proto`` and
+    ``hs_grpc_mqtt.proto``.
+    """
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "proto")
