@@ -102,22 +102,32 @@ void expect_hex(gmq__bytes *got, const char *hex, const char *name)
 }
 
 static size_t nomem_left;
+static long nomem_live;
 static bool nomem_hit;
 
 static void *counting_realloc(void *old, size_t size)
 {
-    if (!nomem_left) {
+    if (!nomem_left && !nomem_hit) {
         nomem_hit = true;
         return NULL;
     }
-    nomem_left--;
-    return realloc(old, size);
+    nomem_left -= nomem_left != 0;
+    void *p = realloc(old, size);
+    nomem_live += p && !old;
+    return p;
+}
+
+static void counting_free(void *p)
+{
+    nomem_live--;
+    free(p);
 }
 
 void nomem_on(size_t after)
 {
-    static const gmq__mem_hooks hooks = {counting_realloc, free};
+    static const gmq__mem_hooks hooks = {counting_realloc, counting_free};
     nomem_left = after;
+    nomem_live = 0;
     nomem_hit = false;
     gmq__mem_set_hooks(&hooks);
 }
@@ -125,5 +135,6 @@ void nomem_on(size_t after)
 bool nomem_off(void)
 {
     gmq__mem_set_hooks(NULL);
+    assert_int_equal(nomem_live, 0);
     return nomem_hit;
 }

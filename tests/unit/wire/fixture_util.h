@@ -26,7 +26,8 @@ char *hex_encode(gmq__span bytes); /* to be free()d */
 /* Frees `got` and compares; a difference prints both under `name`. */
 void expect_hex(gmq__bytes *got, const char *hex, const char *name);
 
-/* Lets `after` allocations of base/mem.h succeed and all later ones fail, until nomem_off(). */
+/* Lets `after` allocations of base/mem.h succeed and the next one fail, until nomem_off().
+ * Everything made in between must have been freed by then. */
 void nomem_on(size_t after);
 bool nomem_off(void); /* did one fail? */
 
