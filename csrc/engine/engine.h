@@ -1,12 +1,13 @@
-/* The protocol engine: sans-IO. It calls no clock, socket, thread or random function; time comes in as `now` (monotonic
- * ns), messages and events go out by being pulled. One engine serves one MQTT connection in one role. Not thread-safe: the
- * runtime owns it.
+/* The protocol engine: sans-IO. It calls no clock, socket, thread or random function; time comes in
+ * as `now` (monotonic ns), messages and events go out by being pulled. One engine serves one MQTT
+ * connection in one role. Not thread-safe: the runtime owns it.
  *
- * The call interface (start, send, half-close, read credit, cancel, finish) is neutral of the dialect; a dialect is one
- * gmq__dialect (dialect.h) behind it.
+ * The call interface (start, send, half-close, read credit, cancel, finish) is neutral of the
+ * dialect; a dialect is one gmq__dialect (dialect.h) behind it.
  *
- * After every input the caller pulls: gmq__engine_next_event() until false, gmq__engine_next_output() while the transport
- * has room, and gmq__engine_deadline() for when to call gmq__engine_timer() next.
+ * After every input the caller pulls: gmq__engine_next_event() until false,
+ * gmq__engine_next_output() while the transport has room, and gmq__engine_deadline() for when to
+ * call gmq__engine_timer() next.
  */
 #ifndef GMQ_ENGINE_ENGINE_H
 #define GMQ_ENGINE_ENGINE_H
@@ -25,21 +26,26 @@ typedef struct gmq__engine_config {
     gmq__role role;
     gmq__span base; /* base topic, checked; copied */
 
-    size_t msg_size_limit;   /* bytes, GMQ__PACKET_LIMIT_*; the smaller of it and the broker's maximum counts */
-    size_t receive_limit;    /* bytes of one message, also after decompression */
-    size_t metadata_limit;   /* bytes by gmq__metadata_size() */
-    size_t reassembly_limit; /* bytes of all unfinished messages and held-back packets of the connection */
-    size_t receive_buffer;   /* bytes that one call may hold for a slow reader; above: RESOURCE_EXHAUSTED */
-    uint32_t max_calls;      /* open calls (client) or sessions (server); above: RESOURCE_EXHAUSTED */
-    uint32_t subscriptions;  /* session topics subscribed at a time (client); calls above wait for one */
-    uint64_t rate_limit;     /* bytes a second of PUBLISH payload, all together; 0 = none */
+    size_t msg_size_limit; /* bytes, GMQ__PACKET_LIMIT_*; the smaller of it and the broker's maximum
+                              counts */
+    size_t receive_limit;  /* bytes of one message, also after decompression */
+    size_t metadata_limit; /* bytes by gmq__metadata_size() */
+    size_t reassembly_limit; /* bytes of all unfinished messages and held-back packets of the
+                                connection */
+    size_t receive_buffer;   /* bytes that one call may hold for a slow reader; above:
+                                RESOURCE_EXHAUSTED */
+    uint32_t max_calls; /* open calls (client) or sessions (server); above: RESOURCE_EXHAUSTED */
+    uint32_t
+        subscriptions; /* session topics subscribed at a time (client); calls above wait for one */
+    uint64_t rate_limit; /* bytes a second of PUBLISH payload, all together; 0 = none */
 
     int64_t heartbeat_ns; /* client: Alive this often while a call is open (10 s) */
     int64_t watchdog_ns;  /* server: ends a session not heard of for so long (30 s) */
     int64_t gap_ns;       /* a hole in `i` open for so long fails the call UNAVAILABLE (5 s) */
     int64_t linger_ns;    /* a batch waits at most so long; 0 = only what is ready */
     int64_t tombstone_ns; /* added to the call's timeout (60 s) */
-    int64_t pool_idle_ns; /* client: spare session topics are given back after so long without calls (30 s) */
+    int64_t pool_idle_ns; /* client: spare session topics are given back after so long without calls
+                             (30 s) */
 
     gmq__rpc_options options; /* the run-time argument, lowest in precedence; -1 = 0 */
     uint8_t qos;              /* 1 */
@@ -51,57 +57,72 @@ typedef struct gmq__engine_config {
     void *lookup_ctx;
 } gmq__engine_config;
 
-void gmq__engine_config_defaults(gmq__engine_config *config); /* all numbers above, QoS 1; no base, no functions */
+void gmq__engine_config_defaults(
+    gmq__engine_config *config); /* all numbers above, QoS 1; no base, no functions */
 
-gmq_status gmq__engine_new(gmq__engine **out, const gmq__engine_config *config); /* GMQ_E_NOMEM, GMQ_E_INVALID */
-void gmq__engine_free(gmq__engine *engine); /* open calls vanish without events */
+gmq_status gmq__engine_new(gmq__engine **out,
+                           const gmq__engine_config *config); /* GMQ_E_NOMEM, GMQ_E_INVALID */
+void gmq__engine_free(gmq__engine *engine);                   /* open calls vanish without events */
 
-/* ---- Connection ---------------------------------------------------------------------------------------------- */
+/* ---- Connection
+ * ---------------------------------------------------------------------------------------------- */
 
-/* Connected (again). A server subscribes its filters, a client its pool, before anything else is published. */
+/* Connected (again). A server subscribes its filters, a client its pool, before anything else is
+ * published. */
 void gmq__engine_connected(gmq__engine *engine, const gmq__mqtt_limits *limits, int64_t now);
 
-/* Connection lost or refused. `code` is the gRPC status for the calls that this ends (session dialect: all open
- * ones; UNAVAILABLE, or UNAUTHENTICATED after bad credentials), `why` their details. Calls with wait_for_ready that have
- * sent nothing yet stay, others that wait end. What was outgoing and unsent is dropped. */
+/* Connection lost or refused. `code` is the gRPC status for the calls that this ends (session
+ * dialect: all open ones; UNAVAILABLE, or UNAUTHENTICATED after bad credentials), `why` their
+ * details. Calls with wait_for_ready that have sent nothing yet stay, others that wait end. What
+ * was outgoing and unsent is dropped. */
 void gmq__engine_disconnected(gmq__engine *engine, int32_t code, const char *why, int64_t now);
 
-void gmq__engine_message(gmq__engine *engine, const gmq__mqtt_message *message, gmq_buf *payload, int64_t now);
+void gmq__engine_message(gmq__engine *engine, const gmq__mqtt_message *message, gmq_buf *payload,
+                         int64_t now);
 /* `payload` holds message->payload; the engine takes references, the caller keeps its own. */
 
-/* Answers to outputs, by their token; `reason` is an MQTT reason code. A SUBSCRIBE answer gives the worst of its filters. */
+/* Answers to outputs, by their token; `reason` is an MQTT reason code. A SUBSCRIBE answer gives the
+ * worst of its filters. */
 void gmq__engine_acked(gmq__engine *engine, uint64_t token, int reason, int64_t now);
 
-int64_t gmq__engine_deadline(const gmq__engine *engine); /* INT64_MAX = none */
+int64_t gmq__engine_deadline(const gmq__engine *engine);  /* INT64_MAX = none */
 void gmq__engine_timer(gmq__engine *engine, int64_t now); /* fires everything due */
 
-/* ---- Output, pulled ------------------------------------------------------------------------------------------ */
+/* ---- Output, pulled
+ * ------------------------------------------------------------------------------------------ */
 
-typedef enum gmq__output_kind { GMQ__OUT_PUBLISH, GMQ__OUT_SUBSCRIBE, GMQ__OUT_UNSUBSCRIBE } gmq__output_kind;
+typedef enum gmq__output_kind {
+    GMQ__OUT_PUBLISH,
+    GMQ__OUT_SUBSCRIBE,
+    GMQ__OUT_UNSUBSCRIBE
+} gmq__output_kind;
 
 typedef struct gmq__output {
     gmq__output_kind kind;
-    uint64_t token;            /* to be given to gmq__engine_acked(); QoS 0 publishes are acked when sent */
+    uint64_t token; /* to be given to gmq__engine_acked(); QoS 0 publishes are acked when sent */
     gmq__mqtt_message message; /* PUBLISH; spans valid until the next call of an engine function */
     const gmq__span *filters;  /* SUBSCRIBE, UNSUBSCRIBE; valid likewise */
     size_t nfilters;           /* at most 8 */
     uint8_t qos;               /* SUBSCRIBE */
 } gmq__output;
 
-/* The next thing for the transport, fair over the calls; false = nothing now. `may_publish` false: only
- * SUBSCRIBE and UNSUBSCRIBE (the transport's window is full). */
+/* The next thing for the transport, fair over the calls; false = nothing now. `may_publish` false:
+ * only SUBSCRIBE and UNSUBSCRIBE (the transport's window is full). */
 bool gmq__engine_next_output(gmq__engine *engine, bool may_publish, int64_t now, gmq__output *out);
 
-/* ---- Events, pulled ------------------------------------------------------------------------------------------ */
+/* ---- Events, pulled
+ * ------------------------------------------------------------------------------------------ */
 
 typedef enum gmq__ev_kind {
-    GMQ__EV_READY, /* connection usable: a server's filters are granted, a client may call; once a connection */
-    GMQ__EV_FAILED,  /* server: its filters were refused; code, text */
-    GMQ__EV_CALL,    /* server: new call; call, path, method, metadata, deadline */
+    GMQ__EV_READY,  /* connection usable: a server's filters are granted, a client may call; once a
+                       connection */
+    GMQ__EV_FAILED, /* server: its filters were refused; code, text */
+    GMQ__EV_CALL,   /* server: new call; call, path, method, metadata, deadline */
     GMQ__EV_INITIAL_METADATA,
     GMQ__EV_MESSAGE,
     GMQ__EV_HALF_CLOSED,
-    GMQ__EV_SENT, /* `size` bytes given to gmq__engine_send() have left for the transport: room again */
+    GMQ__EV_SENT,     /* `size` bytes given to gmq__engine_send() have left for the transport: room
+                         again */
     GMQ__EV_FINISHED, /* the call is over, its id is free */
     GMQ__EV_LOG,      /* text; code = level */
 } gmq__ev_kind;
@@ -121,11 +142,13 @@ typedef struct gmq__ev { /* what it holds belongs to the puller: gmq__ev_clear()
 bool gmq__engine_next_event(gmq__engine *engine, gmq__ev *out);
 void gmq__ev_clear(gmq__ev *ev);
 
-/* ---- Calls --------------------------------------------------------------------------------------------------- */
+/* ---- Calls
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 typedef struct gmq__call_args {
-    uint64_t id;       /* client: chosen by the caller, not 0, not in use */
-    gmq__span path;    /* checked by the caller (gmq__topic_check_path()) */
+    uint64_t id;    /* client: chosen by the caller, not 0, not in use */
+    gmq__span path; /* checked by the caller (gmq__topic_check_path()) */
     gmq_rpc_kind kind;
     const gmq_metadata *metadata; /* may be NULL; copied */
     int64_t deadline;             /* ns; INT64_MAX = none */
@@ -133,26 +156,35 @@ typedef struct gmq__call_args {
     bool wait_for_ready;
 } gmq__call_args;
 
-/* Client. On GMQ_OK exactly one FINISHED follows some day. GMQ_E_NOMEM: none. Not connected without wait_for_ready:
- * FINISHED UNAVAILABLE at once. */
+/* Client. On GMQ_OK exactly one FINISHED follows some day. GMQ_E_NOMEM: none. Not connected without
+ * wait_for_ready: FINISHED UNAVAILABLE at once. */
 gmq_status gmq__engine_start(gmq__engine *engine, const gmq__call_args *args, int64_t now);
 
-/* Both roles. Unknown ids are ignored with GMQ_E_CLOSED: a call may be over before its owner has heard of it. */
-gmq_status gmq__engine_send(gmq__engine *engine, uint64_t call, gmq_buf *message, int64_t now); /* takes a reference */
-gmq_status gmq__engine_half_close(gmq__engine *engine, uint64_t call, int64_t now);               /* client */
-gmq_status gmq__engine_read(gmq__engine *engine, uint64_t call, uint32_t messages, int64_t now);  /* credit, adds up */
-gmq_status gmq__engine_cancel(gmq__engine *engine, uint64_t call, int32_t code, const char *details, int64_t now);
-/* Client: FINISHED with `code`, the peer is told. Server: the call ends as by finish(code) and its handler is done with. */
+/* Both roles. Unknown ids are ignored with GMQ_E_CLOSED: a call may be over before its owner has
+ * heard of it. */
+gmq_status gmq__engine_send(gmq__engine *engine, uint64_t call, gmq_buf *message,
+                            int64_t now); /* takes a reference */
+gmq_status gmq__engine_half_close(gmq__engine *engine, uint64_t call, int64_t now); /* client */
+gmq_status gmq__engine_read(gmq__engine *engine, uint64_t call, uint32_t messages,
+                            int64_t now); /* credit, adds up */
+gmq_status gmq__engine_cancel(gmq__engine *engine, uint64_t call, int32_t code, const char *details,
+                              int64_t now);
+/* Client: FINISHED with `code`, the peer is told. Server: the call ends as by finish(code) and its
+ * handler is done with. */
 
 /* Server. Metadata may be NULL (empty); copied. */
-gmq_status gmq__engine_send_initial(gmq__engine *engine, uint64_t call, const gmq_metadata *metadata, int64_t now);
+gmq_status gmq__engine_send_initial(gmq__engine *engine, uint64_t call,
+                                    const gmq_metadata *metadata, int64_t now);
 gmq_status gmq__engine_finish(gmq__engine *engine, uint64_t call, int32_t code, gmq__span details,
                               const gmq_metadata *trailing, int64_t now);
 
-/* Server: refuse new calls (UNAVAILABLE "server is shutting down"), open ones go on. Client: no effect. */
+/* Server: refuse new calls (UNAVAILABLE "server is shutting down"), open ones go on. Client: no
+ * effect. */
 void gmq__engine_drain(gmq__engine *engine, int64_t now);
 
-/* ---- Numbers ------------------------------------------------------------------------------------------------- */
+/* ---- Numbers
+ * -------------------------------------------------------------------------------------------------
+ */
 
 typedef struct gmq__engine_stats {
     uint64_t calls_started, calls_finished;

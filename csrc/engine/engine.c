@@ -1,0 +1,317 @@
+/* Entry points: tables and scheduling here, meaning in the dialect. */
+#include "engine/engine.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "engine/dialect.h"
+#include "wire/packet.h"
+
+#define MS INT64_C(1000000)
+#define S  INT64_C(1000000000)
+
+void gmq__engine_config_defaults(gmq__engine_config *config)
+{
+    memset(config, 0, sizeof *config);
+    config->msg_size_limit = GMQ__PACKET_LIMIT_DEFAULT;
+    config->receive_limit = (size_t)4 << 20;
+    config->metadata_limit = 8192;
+    config->reassembly_limit = (size_t)64 << 20;
+    config->receive_buffer = (size_t)8 << 20;
+    config->max_calls = 100000;
+    config->subscriptions = 40;
+    config->heartbeat_ns = 10 * S;
+    config->watchdog_ns = 30 * S;
+    config->gap_ns = 5 * S;
+    config->linger_ns = 5 * MS;
+    config->tombstone_ns = 60 * S;
+    config->pool_idle_ns = 30 * S;
+    config->options.batched = config->options.server_level = config->options.client_level = -1;
+    config->qos = 1;
+}
+
+static gmq_status check(const gmq__engine_config *config)
+{
+    if (!config->random)
+        return gmq__fail(GMQ_E_INVALID, "engine: no random function");
+    if (config->role == GMQ__ROLE_SERVER && !config->lookup)
+        return gmq__fail(GMQ_E_INVALID, "engine: a server needs a lookup function");
+    if (config->msg_size_limit < GMQ__PACKET_LIMIT_MIN ||
+        config->msg_size_limit > GMQ__PACKET_LIMIT_MAX)
+        return gmq__fail(GMQ_E_INVALID, "engine: message size limit %zu is not in %d to %d",
+                         config->msg_size_limit, GMQ__PACKET_LIMIT_MIN, GMQ__PACKET_LIMIT_MAX);
+    return GMQ_OK;
+}
+
+gmq_status gmq__engine_new(gmq__engine **out, const gmq__engine_config *config)
+{
+    gmq_status status = check(config);
+    if (status != GMQ_OK)
+        return status;
+    gmq__engine *engine = gmq__calloc(1, sizeof *engine);
+    if (!engine)
+        return gmq__fail_nomem();
+    engine->config = *config;
+    engine->config.base.data =
+        (uint8_t *)gmq__strndup((const char *)config->base.data, config->base.len);
+    gmq__list_init(&engine->run);
+    gmq__list_init(&engine->dead);
+    engine->free_slot = GMQ__NO_SLOT;
+    engine->rate.limit = config->rate_limit;
+    config->random(config->random_ctx, &engine->by_id.seed, sizeof engine->by_id.seed);
+    engine->dialect = &gmq__session_dialect;
+    status = engine->config.base.data ? engine->dialect->open(engine) : gmq__fail_nomem();
+    if (status != GMQ_OK) {
+        gmq__free((void *)(uintptr_t)engine->config.base.data);
+        gmq__free(engine);
+        return status;
+    }
+    *out = engine;
+    return GMQ_OK;
+}
+
+static void bury(gmq__engine *engine)
+{
+    gmq__node *node;
+    while ((node = gmq__list_pop(&engine->dead)))
+        gmq__free(GMQ__CONTAINER(node, gmq__call, run));
+}
+
+void gmq__engine_free(gmq__engine *engine)
+{
+    if (!engine)
+        return;
+    for (uint32_t at = 0; at < engine->nslots; at++) {
+        gmq__call *call = engine->slots[at].call;
+        if (!call)
+            continue;
+        engine->dialect->discard(engine, call);
+        gmq__call_gone(engine, call);
+    }
+    bury(engine);
+    engine->dialect->close(engine);
+    gmq__events_free(&engine->events);
+    gmq__heap_free(&engine->timers);
+    gmq__map_free(&engine->by_id);
+    gmq__bytes_free(&engine->topic);
+    gmq__bytes_free(&engine->payload);
+    gmq__free(engine->slots);
+    gmq__free((void *)(uintptr_t)engine->config.base.data);
+    gmq__free(engine);
+}
+
+/* ---- Connection ---- */
+
+void gmq__engine_connected(gmq__engine *engine, const gmq__mqtt_limits *limits, int64_t now)
+{
+    engine->connected = true;
+    engine->limits = *limits;
+    engine->dialect->connected(engine, now);
+    bury(engine);
+}
+
+void gmq__engine_disconnected(gmq__engine *engine, int32_t code, const char *why, int64_t now)
+{
+    engine->connected = false;
+    engine->dialect->disconnected(engine, code, why ? why : "connection lost", now);
+    bury(engine);
+}
+
+void gmq__engine_message(gmq__engine *engine, const gmq__mqtt_message *message, gmq_buf *payload,
+                         int64_t now)
+{
+    engine->stats.packets_in++;
+    engine->stats.bytes_in += message->payload.len;
+    engine->dialect->message(engine, message, payload, now);
+    bury(engine);
+}
+
+void gmq__engine_acked(gmq__engine *engine, uint64_t token, int reason, int64_t now)
+{
+    bool mark;
+    if (token >> GMQ__TOKEN_KIND_SHIFT != GMQ__TOKEN_CALL) {
+        engine->dialect->acked(engine, token, reason, now);
+    } else {
+        gmq__call *call = gmq__call_of_token(engine, token, &mark);
+        if (call)
+            engine->dialect->call_acked(engine, call, mark, reason, now);
+    }
+    bury(engine);
+}
+
+int64_t gmq__engine_deadline(const gmq__engine *engine)
+{
+    int64_t at = engine->dialect->deadline(engine);
+    gmq__heap_node *first = gmq__heap_first(&engine->timers);
+    if (first && first->key < at)
+        at = first->key;
+    bool waiting = engine->run.head.next != &engine->run.head && engine->dialect->ready(engine);
+    int64_t ready = gmq__rate_ready_at(&engine->rate);
+    if (waiting && ready != INT64_MIN && ready < at)
+        at = ready;
+    return at;
+}
+
+void gmq__engine_timer(gmq__engine *engine, int64_t now)
+{
+    engine->dialect->timer(engine, now);
+    gmq__heap_node *first;
+    while ((first = gmq__heap_first(&engine->timers)) && first->key <= now) {
+        gmq__call *call = GMQ__CONTAINER(first, gmq__call, timer);
+        engine->dialect->call_timer(engine, call, now);
+        /* whatever it did, a timer that is still due would fire for ever */
+        if (call->state != GMQ__CALL_GONE && call->timer.key <= now)
+            gmq__call_timer(engine, call, now + 1);
+    }
+    bury(engine);
+}
+
+/* ---- Output ---- */
+
+static void count_out(gmq__engine *engine, const gmq__output *out, int64_t now)
+{
+    engine->stats.packets_out++;
+    engine->stats.bytes_out += out->message.payload.len;
+    gmq__rate_take(&engine->rate, out->message.payload.len, now);
+}
+
+/* One publish of the call whose turn it is; a call with more to say goes to the end of the line. */
+static bool pull_publish(gmq__engine *engine, int64_t now, gmq__output *out)
+{
+    gmq__node *node;
+    while ((node = gmq__list_pop(&engine->run))) {
+        gmq__call *call = GMQ__CONTAINER(node, gmq__call, run);
+        bool more = false;
+        bool pulled = engine->dialect->call_pull(engine, call, now, out, &more);
+        if (more)
+            gmq__call_run(engine, call, false);
+        if (pulled) {
+            count_out(engine, out, now);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool gmq__engine_next_output(gmq__engine *engine, bool may_publish, int64_t now, gmq__output *out)
+{
+    if (!engine->connected)
+        return false;
+    memset(out, 0, sizeof *out);
+    bool pulled = engine->dialect->pull(engine, now, out);
+    if (!pulled && may_publish && engine->dialect->ready(engine) &&
+        now >= gmq__rate_ready_at(&engine->rate))
+        pulled = pull_publish(engine, now, out);
+    bury(engine);
+    return pulled;
+}
+
+bool gmq__engine_next_event(gmq__engine *engine, gmq__ev *out)
+{
+    return gmq__events_pop(&engine->events, out);
+}
+
+/* ---- Calls ---- */
+
+gmq_status gmq__engine_start(gmq__engine *engine, const gmq__call_args *args, int64_t now)
+{
+    if (engine->config.role != GMQ__ROLE_CLIENT || !args->id)
+        return gmq__fail(GMQ_E_INVALID, "engine: start needs a client and an id");
+    if (gmq__call_find(engine, args->id))
+        return gmq__fail(GMQ_E_EXISTS, "engine: call id %llu is in use",
+                         (unsigned long long)args->id);
+    gmq_status status = engine->dialect->start(engine, args, now);
+    bury(engine);
+    return status;
+}
+
+static gmq_status closed(uint64_t id)
+{
+    return gmq__fail(GMQ_E_CLOSED, "call %llu is over", (unsigned long long)id);
+}
+
+gmq_status gmq__engine_send(gmq__engine *engine, uint64_t id, gmq_buf *message, int64_t now)
+{
+    gmq__call *call = gmq__call_find(engine, id);
+    if (!call)
+        return closed(id);
+    gmq_status status = engine->dialect->send(engine, call, message, now);
+    bury(engine);
+    return status;
+}
+
+gmq_status gmq__engine_half_close(gmq__engine *engine, uint64_t id, int64_t now)
+{
+    gmq__call *call = gmq__call_find(engine, id);
+    if (!call)
+        return closed(id);
+    if (engine->config.role != GMQ__ROLE_CLIENT)
+        return gmq__fail(GMQ_E_STATE, "half_close: a server ends a call with finish");
+    gmq_status status = engine->dialect->half_close(engine, call, now);
+    bury(engine);
+    return status;
+}
+
+gmq_status gmq__engine_read(gmq__engine *engine, uint64_t id, uint32_t messages, int64_t now)
+{
+    gmq__call *call = gmq__call_find(engine, id);
+    if (!call)
+        return closed(id);
+    if (!gmq__call_credit(engine, call, messages))
+        engine->dialect->cancel(engine, call, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", now);
+    else if (call->state == GMQ__CALL_OVER) /* what was unread held its end back */
+        engine->dialect->read_out(engine, call);
+    bury(engine);
+    return GMQ_OK;
+}
+
+gmq_status gmq__engine_cancel(gmq__engine *engine, uint64_t id, int32_t code, const char *details,
+                              int64_t now)
+{
+    gmq__call *call = gmq__call_find(engine, id);
+    if (!call)
+        return closed(id);
+    engine->dialect->cancel(engine, call, code, details, now);
+    bury(engine);
+    return GMQ_OK;
+}
+
+static gmq_status server_call(gmq__engine *engine, uint64_t id, gmq__call **call)
+{
+    if (engine->config.role != GMQ__ROLE_SERVER)
+        return gmq__fail(GMQ_E_STATE, "only a server does this");
+    *call = gmq__call_find(engine, id);
+    return *call ? GMQ_OK : closed(id);
+}
+
+gmq_status gmq__engine_send_initial(gmq__engine *engine, uint64_t id, const gmq_metadata *metadata,
+                                    int64_t now)
+{
+    gmq__call *call;
+    gmq_status status = server_call(engine, id, &call);
+    if (status == GMQ_OK)
+        status = engine->dialect->send_initial(engine, call, metadata, now);
+    bury(engine);
+    return status;
+}
+
+gmq_status gmq__engine_finish(gmq__engine *engine, uint64_t id, int32_t code, gmq__span details,
+                              const gmq_metadata *trailing, int64_t now)
+{
+    gmq__call *call;
+    gmq_status status = server_call(engine, id, &call);
+    if (status == GMQ_OK)
+        status = engine->dialect->finish(engine, call, code, details, trailing, now);
+    bury(engine);
+    return status;
+}
+
+void gmq__engine_drain(gmq__engine *engine, int64_t now) { engine->dialect->drain(engine, now); }
+
+void gmq__engine_stats_get(const gmq__engine *engine, gmq__engine_stats *out)
+{
+    *out = engine->stats;
+    out->tombstones = engine->dialect->tombstones(engine);
+    out->subscriptions = engine->dialect->subscriptions(engine);
+}

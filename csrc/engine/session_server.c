@@ -1,0 +1,574 @@
+/* Server side of the session dialect: sessions by id, the Request, what ends a session. Replies:
+ * session_reply.c. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "engine/session_reply.h"
+
+#define S_NS         INT64_C(1000000000)
+#define CLOSING_MOST 1024 /* refusals that wait for the transport; above, strangers get no answer  \
+                           */
+#define RERROR_NO_PARSE_EMBEDDED 3
+
+static gmq__session_state *state_of(const gmq__engine *engine)
+{
+    return gmq__session_state_of(engine);
+}
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static void rearm(gmq__engine *engine, gmq__session *s)
+{
+    int64_t at = INT64_MAX;
+    if (s->phase != GMQ__SESSION_CLOSING)
+        at = least(s->deadline, s->heard_at + engine->config.watchdog_ns);
+    if (s->phase == GMQ__SESSION_NEW || s->phase == GMQ__SESSION_SERVING)
+        at = least(at, gmq__session_gap_at(engine, s));
+    if (s->phase == GMQ__SESSION_SERVING)
+        at = least(at, gmq__session_linger_at(engine, s));
+    /* being heard moves the watchdog: let the timer find that out, not every packet */
+    if (at > s->call.timer.key && s->call.timer.key > s->heard_at &&
+        s->phase != GMQ__SESSION_CLOSING)
+        return;
+    gmq__call_timer(engine, &s->call, at);
+}
+
+static void schedule(gmq__engine *engine, gmq__session *s)
+{
+    if (s->outbox.len || (s->batch.count && !engine->config.linger_ns))
+        gmq__call_run(engine, &s->call, false);
+}
+
+/* ---- Ends ---- */
+
+/* Out of the table, a tombstone in its place. */
+static void bury_sid(gmq__engine *engine, gmq__session *s, int64_t now)
+{
+    gmq__session_state *state = state_of(engine);
+    if (gmq__map_get(&state->by_sid, gmq__session_sid(s)) != s)
+        return;
+    gmq__map_remove(&state->by_sid, gmq__session_sid(s));
+    int64_t from = s->deadline != INT64_MAX && s->deadline > now ? s->deadline : now;
+    gmq__tombstones_add(&state->tombstones, gmq__session_sid(s), from + engine->config.tombstone_ns,
+                        s->next_i + s->outbox.len);
+}
+
+static void gone(gmq__engine *engine, gmq__session *s)
+{
+    if (s->call.state == GMQ__CALL_OVER)
+        state_of(engine)->nclosing--;
+    gmq__session_gone(engine, s);
+}
+
+/* FINISHED is out (if its owner knew of the call); what is queued still leaves. */
+static void close_session(gmq__engine *engine, gmq__session *s, int32_t code, const char *text,
+                          int64_t now)
+{
+    gmq__session_drop_receiving(engine, s);
+    bury_sid(engine, s, now);
+    gmq__call_finish(engine, &s->call, code, gmq__span_str(text), NULL);
+    s->phase = GMQ__SESSION_CLOSING;
+    state_of(engine)->nclosing++;
+    gmq__call_timer(engine, &s->call, INT64_MAX);
+    if (!s->outbox.len || !engine->connected)
+        gone(engine, s);
+    else
+        schedule(engine, s);
+}
+
+/* Ends now, by our own doing. What has not begun to leave is dropped; `tell`: the peer gets the
+ * status. */
+static void end(gmq__engine *engine, gmq__session *s, int32_t code, const char *text, bool tell,
+                int64_t now)
+{
+    gmq__session_drop_sending(engine, s, tell);
+    if (tell) {
+        gmq__session_reply_dropped(s);
+        gmq__session_reply_status(engine, s, code, gmq__span_str(text),
+                                  NULL); /* without memory: silence */
+    }
+    close_session(engine, s, code, text, now);
+}
+
+static void end_with_error(gmq__engine *engine, gmq__session *s, int32_t rerror, int32_t code,
+                           gmq__span text, int64_t now)
+{
+    gmq__remote_error error = {.type = rerror, .message = text};
+    error.has_status = code > 0;
+    error.status = code;
+    gmq__session_reply_error(engine, s, &error);
+    close_session(engine, s, GMQ_CODE_INTERNAL, "", now);
+}
+
+/* ---- The Request ---- */
+
+static bool levels_valid(const gmq__rpc_options *o)
+{
+    return o->batched >= 0 && o->batched <= 1 && o->server_level >= 0 && o->server_level <= 22 &&
+           o->client_level >= 0 && o->client_level <= 22;
+}
+
+/* Takes over metadata. false = no memory. */
+static bool announce_call(gmq__engine *engine, gmq__session *s, gmq_metadata *md)
+{
+    gmq__ev ev = {
+        .kind = GMQ__EV_CALL, .call = s->call.id, .metadata = md, .deadline = s->deadline};
+    ev.text = gmq__strndup(s->path, s->path_len);
+    ev.method.kind = s->call.kind;
+    ev.method.options = s->options;
+    if (!ev.text) {
+        gmq__ev_clear(&ev);
+        return false;
+    }
+    if (!gmq__events_push(&engine->events, &ev, false))
+        return false;
+    s->call.told = true;
+    engine->stats.calls_started++;
+    engine->stats.open_calls++;
+    return true;
+}
+
+/* The message of a unary or server-streaming call. */
+static bool take_message(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__span message,
+                         gmq__fault *fault)
+{
+    gmq_buf *holder;
+    gmq__span plain;
+    if (!gmq__session_unpack(s->options.client_level, engine->config.receive_limit, buf, message,
+                             &holder, &plain, fault))
+        return false;
+    size_t offset = plain.len ? (size_t)(plain.data - (const uint8_t *)gmq_buf_data(holder)) : 0;
+    gmq_buf *slice = gmq__buf_slice(holder, offset, plain.len);
+    gmq_buf_unref(holder);
+    fault->code = GMQ_CODE_RESOURCE_EXHAUSTED;
+    fault->text = "out of memory";
+    return slice && gmq__call_message(engine, &s->call, slice) &&
+           gmq__call_half_closed(engine, &s->call);
+}
+
+static void begin(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__request *request,
+                  int64_t now)
+{
+    gmq__fault fault = {GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory"};
+    bool stream = gmq__rpc_client_streams(s->call.kind);
+    gmq_metadata *md = request->metadata;
+    request->metadata = NULL;
+    if (md)
+        gmq__metadata_sanitize(md);
+    s->phase = GMQ__SESSION_SERVING;
+    bool ok = announce_call(engine, s, md);
+    if (ok && !stream)
+        ok = take_message(engine, s, buf, request->message, &fault);
+    s->half_closed = !stream;
+    if (!ok)
+        end(engine, s, fault.code, fault.text, true, now);
+    else
+        rearm(engine, s);
+}
+
+static void set_deadline(gmq__session *s, int64_t timeout_s, int64_t now)
+{
+    if (timeout_s >= 0 && timeout_s < GMQ__SESSION_FOREVER_S)
+        s->deadline = now + timeout_s * S_NS;
+}
+
+static void take_request(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__span wire,
+                         int64_t now)
+{
+    gmq__request request = {0};
+    gmq_status status = gmq__request_decode(wire, engine->config.metadata_limit, &request);
+    if (status == GMQ_OK && !levels_valid(&request.options)) {
+        gmq_metadata_free(request.metadata);
+        request.metadata = NULL;
+        status = gmq__fail(GMQ_E_PARSE, "option out of range in the request");
+    }
+    if (status == GMQ_E_PARSE) {
+        end_with_error(engine, s, RERROR_NO_PARSE_EMBEDDED, 0, gmq__span_str(gmq_error_text()),
+                       now);
+        return;
+    }
+    if (status != GMQ_OK) {
+        end(engine, s, GMQ_CODE_RESOURCE_EXHAUSTED,
+            status == GMQ_E_TOO_LARGE ? "the request's metadata is above the limit"
+                                      : "out of memory",
+            true, now);
+        return;
+    }
+    s->options = request.options;
+    set_deadline(s, request.timeout_s, now);
+    if (s->deadline <= now)
+        end(engine, s, GMQ_CODE_DEADLINE_EXCEEDED, "Deadline Exceeded", true, now);
+    else
+        begin(engine, s, buf, &request, now);
+    gmq_metadata_free(request.metadata);
+}
+
+static void take_chunk(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__span wire,
+                       int64_t now)
+{
+    gmq_buf *holder;
+    gmq__span plain;
+    gmq__chunk chunk;
+    gmq__fault fault = {GMQ_CODE_INTERNAL, "a chunk of the stream does not parse"};
+    int level = s->options.client_level;
+    bool ok = gmq__session_unpack(level, gmq__session_wire_limit(engine), buf, wire, &holder,
+                                  &plain, &fault);
+    if (ok) {
+        ok = gmq__chunk_decode(plain, &chunk) == GMQ_OK;
+        if (ok && chunk.kind == GMQ__CHUNK_ELEMS)
+            ok = gmq__session_elements(engine, s, level, holder, &chunk, &fault);
+        else if (ok && chunk.kind == GMQ__CHUNK_END)
+            s->half_closed = true;
+        gmq_buf_unref(holder);
+    }
+    if (!ok)
+        end(engine, s, fault.code, fault.text, true, now);
+    else if (chunk.kind == GMQ__CHUNK_ERROR)
+        end(engine, s, GMQ_CODE_CANCELLED, "the client's stream failed", true, now);
+    else if (s->half_closed && !gmq__call_half_closed(engine, &s->call))
+        end(engine, s, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", true, now);
+}
+
+static void consume(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__span wire, int64_t now)
+{
+    if (s->phase == GMQ__SESSION_NEW)
+        take_request(engine, s, buf, wire, now);
+    else if (s->phase == GMQ__SESSION_SERVING && !s->half_closed)
+        take_chunk(engine, s, buf, wire, now);
+    else
+        engine->stats.ignored++;
+}
+
+/* ---- Packets ---- */
+
+/* A session for a first packet. NULL: no memory. */
+static gmq__session *open_session(gmq__engine *engine, const gmq__topic_parts *parts,
+                                  gmq_rpc_kind kind, gmq__span path, int64_t now)
+{
+    gmq__session *s;
+    gmq__session_state *state = state_of(engine);
+    if (gmq__session_new(&s, engine, 0, kind, path, parts->sid) != GMQ_OK)
+        return NULL;
+    s->phase = GMQ__SESSION_NEW;
+    s->heard_at = now;
+    if (!gmq__map_put(&state->by_sid, parts->sid, s)) {
+        gmq__call_finish(engine, &s->call, GMQ_CODE_RESOURCE_EXHAUSTED, gmq__span_of(NULL, 0),
+                         NULL);
+        gmq__session_gone(engine, s);
+        return NULL;
+    }
+    rearm(engine, s);
+    return s;
+}
+
+/* First packet of a session, or a stray one. NULL: it was answered, or there is nothing to answer.
+ */
+static gmq__session *admit(gmq__engine *engine, const gmq__topic_parts *parts, bool is_packet,
+                           int64_t now)
+{
+    gmq__session_state *state = state_of(engine);
+    if (gmq__tombstones_find(&state->tombstones, parts->sid, NULL)) {
+        engine->stats.duplicates++;
+        return NULL;
+    }
+    if (state->nclosing >= CLOSING_MOST) {
+        engine->stats.ignored++;
+        return NULL;
+    }
+    gmq__bytes_clear(&engine->topic);
+    gmq__topic_path(&engine->topic, parts);
+    gmq__rpc_method method = {.kind = GMQ_RPC_UNARY};
+    gmq__span path = gmq__bytes_span(&engine->topic);
+    bool known = engine->config.lookup(engine->config.lookup_ctx, path, &method);
+    bool full = gmq__map_count(&state->by_sid) >= engine->config.max_calls;
+    gmq__session *s =
+        engine->topic.failed ? NULL : open_session(engine, parts, method.kind, path, now);
+    if (!s)
+        return NULL;
+    gmq__span text = gmq__span_of(s->path, s->path_len);
+    if (!known)
+        end_with_error(engine, s, GMQ__RERROR_CALL_ERROR, GMQ_CODE_UNIMPLEMENTED, text, now);
+    else if (state->draining)
+        end(engine, s, GMQ_CODE_UNAVAILABLE, "server is shutting down", true, now);
+    else if (full)
+        end(engine, s, GMQ_CODE_RESOURCE_EXHAUSTED, "too many calls on this server", true, now);
+    else if (!is_packet)
+        end_with_error(engine, s, GMQ__RERROR_NO_PARSE_BINARY, 0, gmq__span_str("not a packet"),
+                       now);
+    else
+        return s;
+    return NULL;
+}
+
+static void take_packet(gmq__engine *engine, const gmq__topic_parts *parts,
+                        const gmq__mqtt_message *message, gmq_buf *payload, int64_t now)
+{
+    gmq__packet packet;
+    gmq__session *s = gmq__map_get(&state_of(engine)->by_sid, parts->sid);
+    bool is_packet = gmq__packet_decode(message->payload, &packet) == GMQ_OK;
+    engine->stats.ignored += !is_packet;
+    if (!s)
+        s = admit(engine, parts, is_packet, now);
+    if (!s || !is_packet)
+        return;
+    s->heard_at = now;
+    if (s->phase == GMQ__SESSION_ENDING) /* its answer is given */
+        return;
+    gmq__order_packet in = {payload, packet.payload, packet.position, packet.npackets};
+    gmq__fault fault;
+    if (!gmq__session_packet(engine, s, message, &in, consume, now, &fault))
+        end(engine, s, fault.code, fault.text, true, now);
+    else
+        rearm(engine, s);
+}
+
+/* A client that is still alive has not got the end of a session that is over for us: a packet of
+ * its answer was lost. The number after the last one makes it see the hole. */
+static void remind(gmq__engine *engine, const gmq__topic_parts *parts, uint64_t next_i, int64_t now)
+{
+    if (state_of(engine)->nclosing >= CLOSING_MOST)
+        return;
+    gmq__session *s;
+    if (gmq__session_new(&s, engine, 0, GMQ_RPC_UNARY, gmq__span_of("/", 1), parts->sid) != GMQ_OK)
+        return;
+    s->next_i = next_i;
+    gmq__session_reply_status(engine, s, GMQ_CODE_UNAVAILABLE, gmq__span_str("the call is over"),
+                              NULL);
+    close_session(engine, s, GMQ_CODE_UNAVAILABLE, "", now);
+}
+
+static void take_control(gmq__engine *engine, const gmq__topic_parts *parts, gmq__span payload,
+                         int64_t now)
+{
+    int32_t control = GMQ__CONTROL_UNKNOWN;
+    uint64_t next_i;
+    gmq__session *s = gmq__map_get(&state_of(engine)->by_sid, parts->sid);
+    bool parsed = gmq__control_decode(payload, &control) == GMQ_OK;
+    if (parsed && !s && control == GMQ__CONTROL_ALIVE &&
+        gmq__tombstones_find(&state_of(engine)->tombstones, parts->sid, &next_i)) {
+        remind(engine, parts, next_i, now);
+        return;
+    }
+    if (!s || !parsed) {
+        engine->stats.ignored++;
+        return;
+    }
+    s->heard_at = now;
+    if (control == GMQ__CONTROL_TERMINATE)
+        end(engine, s, GMQ_CODE_CANCELLED, "the client gave the call up", false, now);
+}
+
+void gmq__session_server_message(gmq__engine *engine, const gmq__mqtt_message *message,
+                                 gmq_buf *payload, int64_t now)
+{
+    gmq__tombstones_expire(&state_of(engine)->tombstones, now);
+    gmq__topic_parts parts = gmq__topic_parse(engine->config.base, message->topic);
+    if (parts.kind == GMQ__TOPIC_REQUEST)
+        take_packet(engine, &parts, message, payload, now);
+    else if (parts.kind == GMQ__TOPIC_CONTROL)
+        take_control(engine, &parts, message->payload, now);
+    else
+        engine->stats.ignored++;
+}
+
+/* ---- Time ---- */
+
+void gmq__session_server_timer(gmq__engine *engine, gmq__session *s, int64_t now)
+{
+    bool open = s->phase == GMQ__SESSION_NEW || s->phase == GMQ__SESSION_SERVING;
+    if (now >= s->deadline) {
+        end(engine, s, GMQ_CODE_DEADLINE_EXCEEDED, "Deadline Exceeded", open, now);
+    } else if (now >= s->heard_at + engine->config.watchdog_ns) {
+        end(engine, s, GMQ_CODE_CANCELLED, "the client has not been heard of for too long", open,
+            now);
+    } else if (open && now >= gmq__session_gap_at(engine, s)) {
+        end(engine, s, GMQ_CODE_UNAVAILABLE, "a packet of the request was lost", true, now);
+    } else {
+        if (s->phase == GMQ__SESSION_SERVING && now >= gmq__session_linger_at(engine, s))
+            gmq__session_flush(engine, s, s->options.server_level);
+        schedule(engine, s);
+        gmq__call_timer(engine, &s->call, INT64_MAX); /* let rearm choose anew */
+        rearm(engine, s);
+    }
+}
+
+/* ---- Connection ---- */
+
+void gmq__session_server_connected(gmq__engine *engine, int64_t now)
+{
+    (void)now;
+    state_of(engine)->subscribe_due = true;
+    state_of(engine)->subscribed = false;
+}
+
+void gmq__session_server_disconnected(gmq__engine *engine, int32_t code, const char *why,
+                                      int64_t now)
+{
+    state_of(engine)->subscribe_due = state_of(engine)->subscribed = false;
+    (void)code; /* the handlers' calls are cancelled by a lost connection, whatever refused the next
+                   one */
+    for (uint32_t at = 0; at < engine->nslots; at++) {
+        gmq__session *s = (gmq__session *)(void *)engine->slots[at].call;
+        if (!s)
+            continue;
+        if (s->phase == GMQ__SESSION_CLOSING)
+            gone(engine, s);
+        else
+            end(engine, s, GMQ_CODE_UNAVAILABLE, why, false, now);
+    }
+}
+
+bool gmq__session_server_pull(gmq__engine *engine, int64_t now, gmq__output *out)
+{
+    (void)now;
+    gmq__session_state *state = state_of(engine);
+    if (!state->subscribe_due)
+        return false;
+    gmq__bytes_clear(&engine->topic);
+    gmq__topic_request_filter(&engine->topic, engine->config.base);
+    size_t first = engine->topic.len;
+    gmq__topic_control_filter(&engine->topic, engine->config.base);
+    if (engine->topic.failed)
+        return false;
+    state->subscribe_due = false;
+    engine->filters[0] = gmq__span_of(engine->topic.data, first);
+    engine->filters[1] = gmq__span_of(engine->topic.data + first, engine->topic.len - first);
+    out->kind = GMQ__OUT_SUBSCRIBE;
+    out->token = (uint64_t)GMQ__SESSION_TOKEN_FILTERS << GMQ__TOKEN_KIND_SHIFT;
+    out->filters = engine->filters;
+    out->nfilters = 2;
+    out->qos = engine->config.qos;
+    return true;
+}
+
+void gmq__session_server_acked(gmq__engine *engine, uint64_t token, int reason, int64_t now)
+{
+    (void)now;
+    if (token >> GMQ__TOKEN_KIND_SHIFT != GMQ__SESSION_TOKEN_FILTERS)
+        return;
+    gmq__ev ev = {.kind = GMQ__EV_READY};
+    if (reason >= 0x80) {
+        ev.kind = GMQ__EV_FAILED;
+        ev.code = reason == GMQ__MQTT_QUOTA_EXCEEDED ? GMQ_CODE_RESOURCE_EXHAUSTED
+                                                     : GMQ_CODE_PERMISSION_DENIED;
+        ev.text = gmq__strdup("the broker refused the server's subscriptions");
+    }
+    state_of(engine)->subscribed = reason < 0x80;
+    gmq__events_push(&engine->events, &ev, false);
+}
+
+void gmq__session_server_call_acked(gmq__engine *engine, gmq__session *s, bool first, int reason,
+                                    int64_t now)
+{
+    (void)first;
+    if (s->phase == GMQ__SESSION_CLOSING)
+        return;
+    if (reason == GMQ__MQTT_NO_SUBSCRIBERS)
+        end(engine, s, GMQ_CODE_CANCELLED, "the client is gone", false, now);
+    else if (reason >= 0x80)
+        end(engine, s, gmq__session_reason_code(reason),
+            "the broker refused a packet of the answer", false, now);
+}
+
+/* ---- Output ---- */
+
+bool gmq__session_server_call_pull(gmq__engine *engine, gmq__session *s, int64_t now,
+                                   gmq__output *out, bool *more)
+{
+    if (s->batch.count && !engine->config.linger_ns)
+        gmq__session_flush(engine, s, s->options.server_level);
+    if (!s->outbox.len)
+        return false;
+    gmq__bytes_clear(&engine->topic);
+    gmq__topic_session(&engine->topic, engine->config.base, gmq__session_sid(s));
+    if (!gmq__session_publish_packet(engine, s, out)) {
+        if (s->phase == GMQ__SESSION_CLOSING)
+            gone(engine, s);
+        else
+            end(engine, s, GMQ_CODE_RESOURCE_EXHAUSTED,
+                "a packet of the answer fits neither memory nor the broker's limit", false, now);
+        return false;
+    }
+    out->token = gmq__call_token(engine, &s->call, false);
+    *more = s->outbox.len != 0;
+    if (!*more && s->phase == GMQ__SESSION_ENDING)
+        close_session(engine, s, s->final_code, "", now);
+    else if (!*more && s->phase == GMQ__SESSION_CLOSING)
+        gone(engine, s);
+    return true;
+}
+
+/* ---- Calls ---- */
+
+static gmq_status not_serving(const gmq__session *s)
+{
+    return s->phase == GMQ__SESSION_SERVING
+               ? GMQ_OK
+               : gmq__fail(GMQ_E_STATE, "the call was finished already");
+}
+
+gmq_status gmq__session_server_send(gmq__engine *engine, gmq__session *s, gmq_buf *message,
+                                    int64_t now)
+{
+    gmq_status status = not_serving(s);
+    if (status != GMQ_OK)
+        return status;
+    if (!gmq__rpc_server_streams(s->call.kind)) {
+        if (s->body)
+            return gmq__fail(GMQ_E_STATE, "send: a call of this kind has one response");
+        s->body = gmq_buf_ref(message);
+        s->unsent = gmq_buf_len(message);
+        engine->stats.unsent_bytes += s->unsent;
+        return GMQ_OK;
+    }
+    if (!gmq__session_reply_initial(s, NULL))
+        return gmq__fail_nomem();
+    status = gmq__session_put_elem(engine, s, message, s->options.server_level, now);
+    rearm(engine, s);
+    schedule(engine, s);
+    return status;
+}
+
+gmq_status gmq__session_server_send_initial(gmq__engine *engine, gmq__call *call,
+                                            const gmq_metadata *md, int64_t now)
+{
+    (void)now;
+    gmq__session *s = gmq__session_of(call);
+    gmq_status status = not_serving(s);
+    if (status != GMQ_OK)
+        return status;
+    if (s->initial_done)
+        return gmq__fail(GMQ_E_STATE, "send_initial: initial metadata was sent already");
+    if (gmq__rpc_server_streams(call->kind)) {
+        status = gmq__session_reply_initial(s, md) ? GMQ_OK : gmq__fail_nomem();
+        schedule(engine, s);
+        return status;
+    }
+    status = md ? gmq__metadata_copy(&s->initial, md) : GMQ_OK;
+    s->initial_done = status == GMQ_OK;
+    return status;
+}
+
+gmq_status gmq__session_server_finish(gmq__engine *engine, gmq__call *call, int32_t code,
+                                      gmq__span details, const gmq_metadata *trailing, int64_t now)
+{
+    gmq__session *s = gmq__session_of(call);
+    gmq_status status = not_serving(s);
+    if (status != GMQ_OK)
+        return status;
+    if (!gmq__session_reply_status(engine, s, code, details, trailing))
+        return gmq__fail_nomem();
+    s->phase = GMQ__SESSION_ENDING;
+    s->final_code = code;
+    gmq__session_drop_receiving(engine, s);
+    rearm(engine, s);
+    schedule(engine, s);
+    (void)now;
+    return GMQ_OK;
+}
+
+void gmq__session_server_cancel(gmq__engine *engine, gmq__session *s, int32_t code,
+                                const char *details, int64_t now)
+{
+    end(engine, s, code, details ? details : "", s->phase == GMQ__SESSION_SERVING, now);
+}
