@@ -80,9 +80,37 @@ static void concatenated_sets_merge(void **state)
     fixture_bytes(&set, "golden");
     fixture_bytes(&set, "demo");
     assert_int_equal(add(&set, &map), GMQ_OK);
+    gmq_method_map *golden = fixture_map("golden");
+    assert_int_equal(gmq_method_map_count(map), 4 + gmq_method_map_count(golden));
     assert_int_equal(gmq_method_map_find(map, "/demo.v1.Demo/Chat"), 3);
     assert_int_equal(gmq_method_map_find(map, "/golden.v1.Golden/Echo"), 4);
+    gmq_method_map_free(golden);
     gmq_method_map_free(map);
+}
+
+static void of_a_method_that_stands_twice_the_first_counts(void **state)
+{
+    (void)state;
+    gmq__bytes first = {0}, second = {0}, set = {0};
+    gmq_method_map *map;
+    pb_uint(&first, 50002, 1);
+    pb_uint(&second, 50002, 2);
+    pb_uint(&second, 50003, 2);
+    one_method_set(&set, &(one_method){.package = "p",
+                                       .service = "S",
+                                       .method = "M",
+                                       .method_options = gmq__bytes_span(&first)});
+    one_method_set(&set, &(one_method){.package = "p",
+                                       .service = "S",
+                                       .method = "M",
+                                       .method_options = gmq__bytes_span(&second)});
+    assert_int_equal(add(&set, &map), GMQ_OK);
+    assert_int_equal(gmq_method_map_count(map), 1);
+    assert_int_equal(gmq_method_map_server_clevel(map, 0), 1);
+    assert_int_equal(gmq_method_map_client_clevel(map, 0), -1);
+    gmq_method_map_free(map);
+    gmq__bytes_free(&first);
+    gmq__bytes_free(&second);
 }
 
 static void an_empty_set_adds_nothing(void **state)
@@ -284,6 +312,7 @@ int main(void)
         cmocka_unit_test(reads_kinds_and_types),
         cmocka_unit_test(a_service_without_package),
         cmocka_unit_test(concatenated_sets_merge),
+        cmocka_unit_test(of_a_method_that_stands_twice_the_first_counts),
         cmocka_unit_test(an_empty_set_adds_nothing),
         cmocka_unit_test(files_that_cannot_be_read),
         cmocka_unit_test(names_that_could_not_be_topics),
