@@ -14,11 +14,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HEADERS = ROOT / "include" / "grpc_mqtt"
 MANIFEST = Path(__file__).with_name("manifest.txt")
-LIBRARIES = {  # library -> (its linker map, its headers)
-    "grpc_mqtt": ("csrc/api/grpc_mqtt.map", lambda name: name not in OF_GATEWAY),
-    "grpc_mqtt_gateway": ("csrc/gateway/grpc_mqtt_gateway.map", lambda name: name in OF_GATEWAY),
-}
 OF_GATEWAY = {"gateway.h", "proxy.h"}
+MAPS = {
+    "grpc_mqtt": "csrc/api/grpc_mqtt.map",
+    "grpc_mqtt_gateway": "csrc/gateway/grpc_mqtt_gateway.map",
+}
 
 
 def code_of(header: Path) -> str:
@@ -55,12 +55,11 @@ def types(code: str) -> set[str]:
 
 
 def library_of(header: Path) -> str:
-    return next(name for name, (_, has) in LIBRARIES.items() if has(header.name))
+    return "grpc_mqtt_gateway" if header.name in OF_GATEWAY else "grpc_mqtt"
 
 
 def library_functions(library: str) -> set[str]:
-    _, has = LIBRARIES[library]
-    headers = [header for header in HEADERS.glob("*.h") if has(header.name)]
+    headers = [header for header in HEADERS.glob("*.h") if library_of(header) == library]
     return {name for header in headers for name in functions(code_of(header))}
 
 

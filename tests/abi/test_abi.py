@@ -18,7 +18,7 @@ import pytest
 ROOT = manifest.ROOT
 BUILD = Path(os.environ.get("GMQ_BUILD_DIR") or ROOT / "build")
 BASELINE = Path(__file__).with_name("libgrpc_mqtt.abi")
-LIBRARIES = sorted(manifest.LIBRARIES)
+LIBRARIES = sorted(manifest.MAPS)
 
 
 def library(name: str) -> Path:
@@ -29,7 +29,7 @@ def library(name: str) -> Path:
 
 
 def linker_map(name: str) -> set[str]:
-    text = (ROOT / manifest.LIBRARIES[name][0]).read_text()
+    text = (ROOT / manifest.MAPS[name]).read_text()
     exported = text.split("global:")[1].split("local:")[0]
     return set(re.sub(r"/\*.*?\*/", "", exported, flags=re.DOTALL).replace(";", " ").split())
 
