@@ -15,7 +15,8 @@ gmq_buf *gmq__buf_copy(gmq__span bytes);
 /* Takes over the memory of `b` (left empty); NULL = out of memory, `b` untouched. */
 gmq_buf *gmq__buf_take(gmq__bytes *b);
 
-/* Part of `parent` without a copy; holds a reference to it. The range must lie inside. NULL = no memory. */
+/* Part of `parent` without a copy; holds a reference to it. The range must lie inside it.
+ * NULL = out of memory. */
 gmq_buf *gmq__buf_slice(gmq_buf *parent, size_t offset, size_t len);
 
 gmq__span gmq__buf_span(const gmq_buf *buf); /* NULL gives an empty span */

@@ -11,7 +11,10 @@ bool gmq__span_equal(gmq__span a, gmq__span b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-bool gmq__span_equal_str(gmq__span a, const char *s) { return gmq__span_equal(a, gmq__span_str(s)); }
+bool gmq__span_equal_str(gmq__span a, const char *s)
+{
+    return gmq__span_equal(a, gmq__span_str(s));
+}
 
 bool gmq__bytes_reserve(gmq__bytes *b, size_t more)
 {

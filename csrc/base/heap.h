@@ -16,9 +16,10 @@ typedef struct gmq__heap {
     size_t len, cap;
 } gmq__heap; /* all zero is empty */
 
-bool gmq__heap_set(gmq__heap *heap, gmq__heap_node *node, int64_t key); /* inserts or moves; false = no memory */
-void gmq__heap_remove(gmq__heap *heap, gmq__heap_node *node);           /* fine when in no heap */
-gmq__heap_node *gmq__heap_first(const gmq__heap *heap);                 /* least key, NULL = empty */
+/* Inserts or moves; false = no memory. */
+bool gmq__heap_set(gmq__heap *heap, gmq__heap_node *node, int64_t key);
+void gmq__heap_remove(gmq__heap *heap, gmq__heap_node *node); /* fine when in no heap */
+gmq__heap_node *gmq__heap_first(const gmq__heap *heap);       /* least key, NULL = empty */
 void gmq__heap_free(gmq__heap *heap);
 
 #endif

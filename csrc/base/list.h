@@ -15,7 +15,10 @@ typedef struct gmq__list {
 
 #define GMQ__CONTAINER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
-static inline void gmq__list_init(gmq__list *list) { list->head.prev = list->head.next = &list->head; }
+static inline void gmq__list_init(gmq__list *list)
+{
+    list->head.prev = list->head.next = &list->head;
+}
 static inline bool gmq__list_empty(const gmq__list *list) { return list->head.next == &list->head; }
 static inline bool gmq__node_linked(const gmq__node *node) { return node->next != NULL; }
 

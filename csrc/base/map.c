@@ -44,7 +44,8 @@ static gmq__map_slot *find(const gmq__map *map, gmq__span key, uint64_t hash)
         gmq__map_slot *slot = &map->slots[i];
         if (!slot->value && !slot->dead)
             return NULL;
-        if (slot->value && slot->hash == hash && gmq__span_equal(gmq__span_of(slot->key, slot->len), key))
+        if (slot->value && slot->hash == hash &&
+            gmq__span_equal(gmq__span_of(slot->key, slot->len), key))
             return slot;
     }
 }

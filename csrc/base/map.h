@@ -25,10 +25,11 @@ void *gmq__map_remove_u64(gmq__map *map, uint64_t key);
 
 size_t gmq__map_count(const gmq__map *map);
 
-/* Iterates: start with *at = 0; returns each value once, then NULL. The entry just returned may be removed
- * meanwhile; nothing may be put. */
+/* Iterates: start with *at = 0; returns each value once, then NULL. The entry just returned may be
+ * removed meanwhile; nothing may be put. */
 void *gmq__map_next(const gmq__map *map, size_t *at);
 
-void gmq__map_free(gmq__map *map); /* frees the table, not the values; all zero again but the seed */
+/* Frees the table, not the values; all zero again but the seed. */
+void gmq__map_free(gmq__map *map);
 
 #endif

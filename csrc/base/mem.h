@@ -6,13 +6,14 @@
 #include <stddef.h>
 
 typedef struct gmq__mem_hooks {
-    void *(*realloc_fn)(void *old, size_t size); /* size > 0; old may be NULL; NULL = out of memory */
+    /* size > 0; old may be NULL; NULL = out of memory */
+    void *(*realloc_fn)(void *old, size_t size);
     void (*free_fn)(void *p);
 } gmq__mem_hooks;
 
 void gmq__mem_set_hooks(const gmq__mem_hooks *given); /* NULL: back to the C library's */
 
-void *gmq__malloc(size_t size);             /* size 0 gives a unique pointer; NULL = out of memory */
+void *gmq__malloc(size_t size); /* size 0 gives a unique pointer; NULL = out of memory */
 void *gmq__calloc(size_t count, size_t size); /* zeroed; NULL also when count * size overflows */
 void *gmq__realloc(void *old, size_t size);
 void gmq__free(void *p); /* NULL is fine */

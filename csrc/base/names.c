@@ -6,15 +6,30 @@
 #endif
 
 static const char *const status_names[] = {
-    "GMQ_OK",          "GMQ_E_INVALID", "GMQ_E_NOMEM", "GMQ_E_STATE",       "GMQ_E_CLOSED",    "GMQ_E_OPTION",
-    "GMQ_E_URL",       "GMQ_E_IO",      "GMQ_E_TIMEOUT", "GMQ_E_AGAIN",     "GMQ_E_UNSUPPORTED", "GMQ_E_NOT_FOUND",
-    "GMQ_E_TOO_LARGE", "GMQ_E_PARSE",   "GMQ_E_FORKED", "GMQ_E_EXISTS",
+    "GMQ_OK",          "GMQ_E_INVALID", "GMQ_E_NOMEM",       "GMQ_E_STATE",
+    "GMQ_E_CLOSED",    "GMQ_E_OPTION",  "GMQ_E_URL",         "GMQ_E_IO",
+    "GMQ_E_TIMEOUT",   "GMQ_E_AGAIN",   "GMQ_E_UNSUPPORTED", "GMQ_E_NOT_FOUND",
+    "GMQ_E_TOO_LARGE", "GMQ_E_PARSE",   "GMQ_E_FORKED",      "GMQ_E_EXISTS",
 };
 
 static const char *const code_names[] = {
-    "OK",        "CANCELLED",         "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED", "NOT_FOUND",
-    "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",   "OUT_OF_RANGE",
-    "UNIMPLEMENTED", "INTERNAL",      "UNAVAILABLE",       "DATA_LOSS",          "UNAUTHENTICATED",
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
 };
 
 const char *gmq_version(void) { return GMQ_VERSION; }
@@ -22,11 +37,13 @@ const char *gmq_version(void) { return GMQ_VERSION; }
 const char *gmq_status_name(gmq_status status)
 {
     int index = -(int)status;
-    return index >= 0 && index < (int)(sizeof status_names / sizeof *status_names) ? status_names[index]
-                                                                                   : "GMQ_E_?";
+    return index >= 0 && index < (int)(sizeof status_names / sizeof *status_names)
+               ? status_names[index]
+               : "GMQ_E_?";
 }
 
 const char *gmq_code_name(int32_t code)
 {
-    return code >= 0 && code < (int32_t)(sizeof code_names / sizeof *code_names) ? code_names[code] : "CODE_?";
+    return code >= 0 && code < (int32_t)(sizeof code_names / sizeof *code_names) ? code_names[code]
+                                                                                 : "CODE_?";
 }

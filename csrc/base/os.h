@@ -1,5 +1,5 @@
-/* The operating system: threads, clock, wake-up descriptors, randomness, fork. Everything that is not
- * plain computation is behind this header, so that wire, engine and methods stay without it. */
+/* The operating system: threads, clock, wake-up descriptors, randomness, fork. Everything that is
+ * not plain computation is behind this header, so that wire, engine and methods stay without it. */
 #ifndef GMQ_BASE_OS_H
 #define GMQ_BASE_OS_H
 
@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define GMQ__NS_PER_MS INT64_C(1000000)
-#define GMQ__NS_PER_S INT64_C(1000000000)
+#define GMQ__NS_PER_S  INT64_C(1000000000)
 
 int64_t gmq__os_now_ns(void); /* monotonic */
 
@@ -18,7 +18,8 @@ void gmq__os_random(void *ctx, void *out, size_t len);
 
 /* Condition variables on the monotonic clock. */
 void gmq__os_cond_init(pthread_cond_t *cond);
-bool gmq__os_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ns); /* false = time is up */
+/* false = time is up */
+bool gmq__os_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ns);
 
 /* A level-triggered wake-up descriptor. */
 typedef struct gmq__os_wake {
@@ -29,7 +30,8 @@ void gmq__os_wake_set(gmq__os_wake *wake);
 void gmq__os_wake_clear(gmq__os_wake *wake);
 void gmq__os_wake_close(gmq__os_wake *wake);
 
-bool gmq__os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg, const char *name); /* signals blocked */
+/* The thread has all signals blocked. */
+bool gmq__os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg, const char *name);
 
 /* Number of forks since the process of the library's first use; objects remember theirs. */
 unsigned gmq__os_fork_generation(void);

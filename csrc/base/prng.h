@@ -17,6 +17,9 @@ static inline uint64_t gmq__prng_next(gmq__prng *p)
 }
 
 /* 0 to bound - 1; bound > 0. */
-static inline uint64_t gmq__prng_below(gmq__prng *p, uint64_t bound) { return gmq__prng_next(p) % bound; }
+static inline uint64_t gmq__prng_below(gmq__prng *p, uint64_t bound)
+{
+    return gmq__prng_next(p) % bound;
+}
 
 #endif

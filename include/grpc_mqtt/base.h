@@ -5,7 +5,8 @@
  * Conventions of the whole API
  *  - Every function is thread-safe unless it says otherwise. None runs user code on any thread.
  *  - Functions do not block unless they say so.
- *  - Pointers may not be NULL unless the comment says "may be NULL". `*_free` and `*_unref` take NULL.
+ *  - Pointers may not be NULL unless the comment says "may be NULL". `*_free` and `*_unref` take
+ *    NULL.
  *  - Bytes are `(const void *data, size_t len)`; the library copies what it keeps.
  *  - Strings are NUL-terminated UTF-8.
  *  - `out` parameters are written only on GMQ_OK; what they receive belongs to the caller.
@@ -31,21 +32,21 @@ extern "C" {
  *  *call* is something else: a gRPC status code, 0 to 16, in its FINISHED event. Since 0.1. */
 typedef enum gmq_status {
     GMQ_OK = 0,
-    GMQ_E_INVALID = -1,        /**< an argument is wrong; the text names it and its value */
-    GMQ_E_NOMEM = -2,          /**< out of memory; nothing was changed */
-    GMQ_E_STATE = -3,          /**< not allowed in the object's present state (call half-closed, ...) */
-    GMQ_E_CLOSED = -4,         /**< the object is closed or shut down, for good */
-    GMQ_E_OPTION = -5,         /**< unknown option key, wrong type, or value out of range */
-    GMQ_E_URL = -6,            /**< the address cannot be parsed; the text says where */
-    GMQ_E_IO = -7,             /**< file or socket error; the text has the system's words */
-    GMQ_E_TIMEOUT = -8,        /**< the time given ran out; nothing was changed */
-    GMQ_E_AGAIN = -9,          /**< the send buffer is full: wait for a WRITABLE event, send again */
-    GMQ_E_UNSUPPORTED = -10,   /**< not built in, or not on this platform */
-    GMQ_E_NOT_FOUND = -11,     /**< no such method, file, server, index */
-    GMQ_E_TOO_LARGE = -12,     /**< above a configured limit; the text names both sizes */
-    GMQ_E_PARSE = -13,         /**< bytes do not parse (descriptor set, message) */
-    GMQ_E_FORKED = -14,        /**< the object was made before a fork(); make it in the child */
-    GMQ_E_EXISTS = -15         /**< there already is one (two bindings of one method, ...) */
+    GMQ_E_INVALID = -1, /**< an argument is wrong; the text names it and its value */
+    GMQ_E_NOMEM = -2,   /**< out of memory; nothing was changed */
+    GMQ_E_STATE = -3,   /**< not allowed in the object's present state (call half-closed, ...) */
+    GMQ_E_CLOSED = -4,  /**< the object is closed or shut down, for good */
+    GMQ_E_OPTION = -5,  /**< unknown option key, wrong type, or value out of range */
+    GMQ_E_URL = -6,     /**< the address cannot be parsed; the text says where */
+    GMQ_E_IO = -7,      /**< file or socket error; the text has the system's words */
+    GMQ_E_TIMEOUT = -8, /**< the time given ran out; nothing was changed */
+    GMQ_E_AGAIN = -9,   /**< the send buffer is full: wait for a WRITABLE event, send again */
+    GMQ_E_UNSUPPORTED = -10, /**< not built in, or not on this platform */
+    GMQ_E_NOT_FOUND = -11,   /**< no such method, file, server, index */
+    GMQ_E_TOO_LARGE = -12,   /**< above a configured limit; the text names both sizes */
+    GMQ_E_PARSE = -13,       /**< bytes do not parse (descriptor set, message) */
+    GMQ_E_FORKED = -14,      /**< the object was made before a fork(); make it in the child */
+    GMQ_E_EXISTS = -15       /**< there already is one (two bindings of one method, ...) */
 } gmq_status;
 
 /** The four kinds of RPC. Values never change. Since 0.1. */
@@ -85,11 +86,12 @@ GMQ_API const char *gmq_version(void);
  *  thread. Since 0.1. */
 GMQ_API const char *gmq_error_text(void);
 
-/** Sets gmq_error_text() of the calling thread to `text` and returns `status`. For libraries on top of this
- *  one, so that their functions fail as ours do. Since 0.1. */
+/** Sets gmq_error_text() of the calling thread to `text` and returns `status`. For libraries on top
+ *  of this one, so that their functions fail as ours do. Since 0.1. */
 GMQ_API gmq_status gmq_error_set(gmq_status status, const char *text);
 
-/** Name of a gmq_status, "GMQ_E_OPTION"; "GMQ_E_?" for an unknown value. Static string. Since 0.1. */
+/** Name of a gmq_status, "GMQ_E_OPTION"; "GMQ_E_?" for an unknown value. Static string.
+ *  Since 0.1. */
 GMQ_API const char *gmq_status_name(gmq_status status);
 
 /** Name of a gRPC status code, "DEADLINE_EXCEEDED"; "CODE_?" above 16. Static string. Since 0.1. */

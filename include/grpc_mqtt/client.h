@@ -15,19 +15,22 @@ extern "C" {
 
 typedef struct gmq_client gmq_client;
 
-/** Makes a client and begins to connect. Returns at once: STATE events (tag `tag`) tell how it goes.
- *  @param url      `mqtt://user:pw@host:1883/base/topic?key=value`; also mqtts, ws, wss, `loopback://name/base`
+/** Makes a client and begins to connect. Returns at once: STATE events (tag `tag`) tell how it
+ *  goes.
+ *  @param url      `mqtt://user:pw@host:1883/base/topic?key=value`; also mqtts, ws, wss,
+ *                  `loopback://name/base`
  *  @param options  may be NULL
- *  @param map      may be NULL; gives batching and compression of each method (PROTOCOL: method > service >
- *                  file > option of the client); the client keeps a copy
+ *  @param map      may be NULL; gives batching and compression of each method (PROTOCOL: method >
+ *                  service > file > option of the client); the client keeps a copy
  *  @param queue    where all events of the client and of its calls go; the client holds a reference
- *  Errors: GMQ_E_URL, GMQ_E_OPTION, GMQ_E_INVALID (base topic with `+`, `#`, empty level), GMQ_E_IO (a file
- *  of the options), GMQ_E_UNSUPPORTED (transport not built in), GMQ_E_NOMEM. Since 0.1. */
+ *  Errors: GMQ_E_URL, GMQ_E_OPTION, GMQ_E_INVALID (base topic with `+`, `#`, empty level), GMQ_E_IO
+ *  (a file of the options), GMQ_E_UNSUPPORTED (transport not built in), GMQ_E_NOMEM. Since 0.1. */
 GMQ_API gmq_status gmq_client_new(gmq_client **out, const char *url, const gmq_options *options,
                                   const gmq_method_map *map, gmq_queue *queue, uint64_t tag);
 
 /** Ends in order: no new calls; calls still open after `grace_ms` are cancelled; then disconnects.
- *  Returns at once; the end is a CLOSED event. A second close may only shorten the grace. Since 0.1. */
+ *  Returns at once; the end is a CLOSED event. A second close may only shorten the grace.
+ *  Since 0.1. */
 GMQ_API void gmq_client_close(gmq_client *client, int64_t grace_ms);
 
 /** Drops the handle; NULL is fine; never blocks. Without a close before, open calls end UNAVAILABLE

@@ -2,9 +2,9 @@
  * @file options.h
  * Options by name. The same keys are the query keys of an address URL; docs/guide/options.md lists
  * each with type, unit, range and default. Where the URL and a gmq_options both set a key, the
- * gmq_options wins. Keys and values are checked when an object is created with them (client, server,
- * gateway, call): an unknown key or a value out of range fails there with GMQ_E_OPTION and is named.
- * Not thread-safe: one thread at a time.
+ * gmq_options wins. Keys and values are checked when an object is created with them (client,
+ * server, gateway, call): an unknown key or a value out of range fails there with GMQ_E_OPTION and
+ * is named. Not thread-safe: one thread at a time.
  */
 #ifndef GRPC_MQTT_OPTIONS_H
 #define GRPC_MQTT_OPTIONS_H
@@ -33,10 +33,11 @@ GMQ_API gmq_status gmq_options_set_int(gmq_options *options, const char *key, in
 /** Sets a switch ("batched_stream"): 0 is off, anything else on. Errors: GMQ_E_NOMEM. Since 0.1. */
 GMQ_API gmq_status gmq_options_set_bool(gmq_options *options, const char *key, int value);
 
-/** The number or switch `key` as an object made with this `url` and these `options` would see it: the one
- *  set in `options`, else the one in the URL's query, else the default. For libraries on top of this one
- *  that have options of their own in the table. `url` and `options` may be NULL.
- *  Errors: GMQ_E_OPTION (no such number or switch, or a value out of range), GMQ_E_URL. Since 0.1. */
+/** The number or switch `key` as an object made with this `url` and these `options` would see it:
+ *  the one set in `options`, else the one in the URL's query, else the default. For libraries on
+ *  top of this one that have options of their own in the table. `url` and `options` may be NULL.
+ *  Errors: GMQ_E_OPTION (no such number or switch, or a value out of range), GMQ_E_URL.
+ *  Since 0.1. */
 GMQ_API gmq_status gmq_options_get_int(const gmq_options *options, const char *url, const char *key,
                                        int64_t *value);
 

@@ -9,9 +9,11 @@
  *  1. A started call yields exactly one FINISHED event, its last. A failed start yields none.
  *  2. Events of one call arrive in order.
  *  3. gmq_queue_fd() is readable while an event waits or the queue is shut down.
- *  4. After gmq_queue_shutdown() what is queued can still be taken; then GMQ_E_CLOSED, at once, for ever.
+ *  4. After gmq_queue_shutdown() what is queued can still be taken; then GMQ_E_CLOSED, at once, for
+ *     ever.
  *  5. Tags are echoed, never dereferenced.
- *  6. gmq_queue_unref() is safe while objects still use the queue: they hold references of their own.
+ *  6. gmq_queue_unref() is safe while objects still use the queue: they hold references of their
+ *     own.
  */
 #ifndef GRPC_MQTT_QUEUE_H
 #define GRPC_MQTT_QUEUE_H
@@ -30,28 +32,43 @@ typedef struct gmq_call gmq_call;
 
 /** What an event is. Values never change; unknown ones are to be ignored. */
 typedef enum gmq_event_type {
-    GMQ_EVENT_STATE = 1,    /**< a client or server changed state: gmq_event_code() is a gmq_state, gmq_event_text() says why */
-    GMQ_EVENT_CALL = 2,     /**< server: a new call; gmq_event_take_call(), gmq_event_text() is the path, gmq_event_metadata() the request's */
-    GMQ_EVENT_INITIAL_METADATA = 3, /**< client: gmq_event_metadata(), once a call at most, before messages */
-    GMQ_EVENT_MESSAGE = 4,  /**< gmq_event_message(); one credit of gmq_call_read() is used up */
-    GMQ_EVENT_WRITABLE = 5, /**< after GMQ_E_AGAIN: there is room again */
-    GMQ_EVENT_HALF_CLOSED = 6, /**< server: the client will send no more messages */
-    GMQ_EVENT_FINISHED = 7, /**< the call is over: gmq_event_code() is its gRPC status, gmq_event_text() the details, gmq_event_metadata() the trailing metadata */
-    GMQ_EVENT_CLOSED = 8,   /**< the last event of a client, server or gateway, after its *_close() */
-    GMQ_EVENT_LOG = 9,      /**< gmq_event_text() is one line, gmq_event_code() its level: 0 error, 1 warning, 2 info, 3 debug */
-    GMQ_EVENT_USER = 1000   /**< this and above: posted by gmq_queue_post() */
+    /** A client or server changed state: gmq_event_code() is a gmq_state, gmq_event_text() the
+     *  reason. */
+    GMQ_EVENT_STATE = 1,
+    /** Server: a new call, for gmq_event_take_call(). gmq_event_text() is the path,
+     *  gmq_event_metadata() the request's. */
+    GMQ_EVENT_CALL = 2,
+    /** Client: gmq_event_metadata(); once a call at most, before messages. */
+    GMQ_EVENT_INITIAL_METADATA = 3,
+    /** gmq_event_message(); one credit of gmq_call_read() is used up. */
+    GMQ_EVENT_MESSAGE = 4,
+    /** After GMQ_E_AGAIN: there is room again. */
+    GMQ_EVENT_WRITABLE = 5,
+    /** Server: the client will send no more messages. */
+    GMQ_EVENT_HALF_CLOSED = 6,
+    /** The call is over: gmq_event_code() is its gRPC status, gmq_event_text() the details,
+     *  gmq_event_metadata() the trailing metadata. */
+    GMQ_EVENT_FINISHED = 7,
+    /** The last event of a client, server or gateway, after its *_close(). */
+    GMQ_EVENT_CLOSED = 8,
+    /** gmq_event_text() is one line, gmq_event_code() its level: 0 error, 1 warning, 2 info,
+     *  3 debug. */
+    GMQ_EVENT_LOG = 9,
+    /** This and above: posted by gmq_queue_post(). */
+    GMQ_EVENT_USER = 1000
 } gmq_event_type;
 
 /** State of a client or server, in STATE events; values as gRPC's connectivity states. */
 typedef enum gmq_state {
     GMQ_STATE_IDLE = 0,
     GMQ_STATE_CONNECTING = 1,
-    GMQ_STATE_READY = 2,              /**< connected; a server has its subscriptions */
-    GMQ_STATE_TRANSIENT_FAILURE = 3,  /**< lost or refused; it will be tried again after a backoff */
+    GMQ_STATE_READY = 2,             /**< connected; a server has its subscriptions */
+    GMQ_STATE_TRANSIENT_FAILURE = 3, /**< lost or refused; it will be tried again after a backoff */
     GMQ_STATE_SHUTDOWN = 4
 } gmq_state;
 
-/** Makes a queue with one reference. Errors: GMQ_E_NOMEM, GMQ_E_IO (no descriptor left). Since 0.1. */
+/** Makes a queue with one reference. Errors: GMQ_E_NOMEM, GMQ_E_IO (no descriptor left).
+ *  Since 0.1. */
 GMQ_API gmq_status gmq_queue_new(gmq_queue **out);
 
 /** Adds a reference and returns `queue`. Since 0.1. */
@@ -60,12 +77,13 @@ GMQ_API gmq_queue *gmq_queue_ref(gmq_queue *queue);
 /** Drops a reference; NULL is fine; never blocks. Since 0.1. */
 GMQ_API void gmq_queue_unref(gmq_queue *queue);
 
-/** A descriptor for select/poll/epoll/asyncio, readable while an event waits, the queue is shut down,
- *  or (drive=caller) there is work to pump. Owned by the library: do not read from or close it. Since 0.1. */
+/** A descriptor for select/poll/epoll/asyncio, readable while an event waits, the queue is shut
+ *  down, or (drive=caller) there is work to pump. Owned by the library: do not read from or close
+ *  it. Since 0.1. */
 GMQ_API int gmq_queue_fd(gmq_queue *queue);
 
-/** Milliseconds until the queue wants to be polled even if its descriptor stays silent: the timers of
- *  connections with drive=caller. -1 when there are none. Since 0.1. */
+/** Milliseconds until the queue wants to be polled even if its descriptor stays silent: the timers
+ *  of connections with drive=caller. -1 when there are none. Since 0.1. */
 GMQ_API int64_t gmq_queue_timeout_ms(gmq_queue *queue);
 
 /** Takes up to `max` events into `events[]`, without blocking; their number into `count` (0 is no
@@ -74,14 +92,16 @@ GMQ_API int64_t gmq_queue_timeout_ms(gmq_queue *queue);
 GMQ_API gmq_status gmq_queue_poll(gmq_queue *queue, gmq_event **events, size_t max, size_t *count);
 
 /** Like gmq_queue_poll(), but blocks until there is at least one event, up to `timeout_ms`
- *  (negative: no limit). Time-out is GMQ_OK with `*count` 0. Several threads may wait; each event goes
- *  to one of them. Errors: as gmq_queue_poll(). Since 0.1. */
-GMQ_API gmq_status gmq_queue_wait(gmq_queue *queue, int64_t timeout_ms, gmq_event **events, size_t max, size_t *count);
+ *  (negative: no limit). Time-out is GMQ_OK with `*count` 0. Several threads may wait; each event
+ *  goes to one of them. Errors: as gmq_queue_poll(). Since 0.1. */
+GMQ_API gmq_status gmq_queue_wait(gmq_queue *queue, int64_t timeout_ms, gmq_event **events,
+                                  size_t max, size_t *count);
 
 /** Puts an event of the caller's own at the end: `type` is LOG, STATE, CLOSED or >= GMQ_EVENT_USER;
  *  `text` may be NULL. How bindings wake a waiting thread, and how the gateway reports.
  *  Errors: GMQ_E_INVALID, GMQ_E_CLOSED, GMQ_E_NOMEM. Since 0.1. */
-GMQ_API gmq_status gmq_queue_post(gmq_queue *queue, int32_t type, uint64_t tag, int32_t code, const char *text);
+GMQ_API gmq_status gmq_queue_post(gmq_queue *queue, int32_t type, uint64_t tag, int32_t code,
+                                  const char *text);
 
 /** No new events from now on; what is queued can still be taken. Idempotent. Since 0.1. */
 GMQ_API void gmq_queue_shutdown(gmq_queue *queue);
@@ -92,10 +112,12 @@ GMQ_API void gmq_event_free(gmq_event *event);
 /** A gmq_event_type. Since 0.1. */
 GMQ_API int32_t gmq_event_type_of(const gmq_event *event);
 
-/** Tag of the call, client, server or gateway concerned, as it was when the event was taken. Since 0.1. */
+/** Tag of the call, client, server or gateway concerned, as it was when the event was taken.
+ *  Since 0.1. */
 GMQ_API uint64_t gmq_event_tag(const gmq_event *event);
 
-/** gRPC status (FINISHED), gmq_state (STATE), log level (LOG), or what was posted; else 0. Since 0.1. */
+/** gRPC status (FINISHED), gmq_state (STATE), log level (LOG), or what was posted; else 0.
+ *  Since 0.1. */
 GMQ_API int32_t gmq_event_code(const gmq_event *event);
 
 /** Details, path, reason or log line; never NULL. Borrowed until the event is freed. May hold any
@@ -105,14 +127,16 @@ GMQ_API const char *gmq_event_text(const gmq_event *event);
 /** The message of a MESSAGE event, else NULL. Borrowed: gmq_buf_ref() to keep it. Since 0.1. */
 GMQ_API gmq_buf *gmq_event_message(const gmq_event *event);
 
-/** Metadata of CALL, INITIAL_METADATA and FINISHED events; may be NULL (then: none). Borrowed. Since 0.1. */
+/** Metadata of CALL, INITIAL_METADATA and FINISHED events; may be NULL (then: none). Borrowed.
+ *  Since 0.1. */
 GMQ_API const gmq_metadata *gmq_event_metadata(const gmq_event *event);
 
 /** The call concerned, or NULL. Borrowed until the event is freed. Since 0.1. */
 GMQ_API gmq_call *gmq_event_call(const gmq_event *event);
 
 /** Takes the new call out of a CALL event: the caller owns the reference (gmq_call_unref()). A CALL
- *  event freed without that cancels its call. NULL for other events and the second time. Since 0.1. */
+ *  event freed without that cancels its call. NULL for other events and the second time.
+ *  Since 0.1. */
 GMQ_API gmq_call *gmq_event_take_call(gmq_event *event);
 
 #ifdef __cplusplus

@@ -15,14 +15,15 @@ extern "C" {
 
 typedef struct gmq_server gmq_server;
 
-/** Makes a server and begins to connect; STATE READY says that it is subscribed. A call of a method in
- *  `map` arrives as a CALL event; others are answered UNIMPLEMENTED by the library.
+/** Makes a server and begins to connect; STATE READY says that it is subscribed. A call of a method
+ *  in `map` arrives as a CALL event; others are answered UNIMPLEMENTED by the library.
  *  @param map  methods that it serves; the server keeps a copy (see gmq_server_set_methods())
  *  Other parameters and errors as gmq_client_new(). Since 0.1. */
 GMQ_API gmq_status gmq_server_new(gmq_server **out, const char *url, const gmq_options *options,
                                   const gmq_method_map *map, gmq_queue *queue, uint64_t tag);
 
-/** Replaces the methods served; calls in progress go on. Errors: GMQ_E_NOMEM, GMQ_E_CLOSED. Since 0.1. */
+/** Replaces the methods served; calls in progress go on. Errors: GMQ_E_NOMEM, GMQ_E_CLOSED.
+ *  Since 0.1. */
 GMQ_API gmq_status gmq_server_set_methods(gmq_server *server, const gmq_method_map *map);
 
 /** Drains: new calls are refused UNAVAILABLE, open ones may go on for `grace_ms`, then are ended
