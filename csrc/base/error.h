@@ -4,9 +4,11 @@
 
 #include <grpc_mqtt/base.h>
 
-/* Sets gmq_error_text() of this thread (cut at 511 bytes; control characters become '?') and returns
- * `status`. A text says what was wrong and with what value, without a full stop. */
-gmq_status gmq__fail(gmq_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Sets gmq_error_text() of this thread (cut at 511 bytes; control characters and
+ * bytes that are no UTF-8 become '?'; an argument may be gmq_error_text() itself) and
+ * returns `status`. A text says what was wrong and with what value, without a full stop. */
+gmq_status gmq__fail(gmq_status status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 gmq_status gmq__fail_nomem(void); /* GMQ_E_NOMEM, "out of memory" */
 
 #endif

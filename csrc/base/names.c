@@ -36,10 +36,9 @@ const char *gmq_version(void) { return GMQ_VERSION; }
 
 const char *gmq_status_name(gmq_status status)
 {
-    int index = -(int)status;
-    return index >= 0 && index < (int)(sizeof status_names / sizeof *status_names)
-               ? status_names[index]
-               : "GMQ_E_?";
+    const int count = (int)(sizeof status_names / sizeof *status_names);
+    int value = (int)status; /* compared before it is negated: any int may come */
+    return value <= 0 && value > -count ? status_names[-value] : "GMQ_E_?";
 }
 
 const char *gmq_code_name(int32_t code)
