@@ -27,10 +27,8 @@ static void rearm(gmq__engine *engine, gmq__session *s)
     if (s->phase == GMQ__SESSION_SERVING)
         at = least(at, gmq__session_linger_at(engine, s));
     /* being heard moves the watchdog: let the timer find that out, not every packet */
-    if (at > s->call.timer.key && s->call.timer.key > s->heard_at &&
-        s->phase != GMQ__SESSION_CLOSING)
-        return;
-    gmq__call_timer(engine, &s->call, at);
+    if (at < s->call.timer.key)
+        gmq__call_timer(engine, &s->call, at);
 }
 
 static void schedule(gmq__engine *engine, gmq__session *s)

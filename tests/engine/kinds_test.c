@@ -1,0 +1,99 @@
+/* All four kinds of RPC between two engines, without faults. */
+#include <string.h>
+
+#include "cmocka_all.h"
+#include "engine/sim_world.h"
+
+static void run_kind(gmq_rpc_kind kind, uint32_t n, uint32_t size, int32_t code)
+{
+    world w;
+    world_init(&w, 1, NULL);
+    world_open(&w);
+    assert_int_equal(world_start(&w, 1, kind, n, size, 5 * SIM_S, code, false), GMQ_OK);
+    assert_true(sim_run_until(&w.sim, 10 * SIM_S, world_all_done, &w));
+    world_check(&w);
+    assert_int_equal(w.calls[1].code, code);
+    assert_int_equal(w.calls[1].runs, 1);
+    assert_true(w.calls[1].handler_finished);
+    assert_int_equal(w.calls[1].handler_code, code);
+    if (code == GMQ_CODE_OK || kind != GMQ_RPC_UNARY) { /* RemoteError carries no metadata */
+        assert_int_equal(w.calls[1].trailing, 1);
+    }
+    assert_string_equal(w.calls[1].details, "that is it");
+    world_check_quiet(&w);
+    world_free(&w);
+}
+
+static void unary(void **state)
+{
+    (void)state;
+    run_kind(GMQ_RPC_UNARY, 1, 100, 0);
+}
+static void unary_error(void **state)
+{
+    (void)state;
+    run_kind(GMQ_RPC_UNARY, 1, 100, 5);
+}
+static void unary_large(void **state)
+{
+    (void)state;
+    run_kind(GMQ_RPC_UNARY, 1, 1000000, 0);
+}
+static void client_streaming(void **state)
+{
+    (void)state;
+    run_kind(GMQ_RPC_CLIENT_STREAMING, 10, 100, 0);
+}
+static void client_streaming_error(void **state)
+{
+    (void)state;
+    run_kind(GMQ_RPC_CLIENT_STREAMING, 10, 100, 7);
+}
+static void client_streaming_none(void **state)
+{
+    (void)state;
+    run_kind(GMQ_RPC_CLIENT_STREAMING, 0, 100, 0);
+}
+static void server_streaming(void **state)
+{
+    (void)state;
+    run_kind(GMQ_RPC_SERVER_STREAMING, 10, 100, 0);
+}
+static void server_streaming_error(void **state)
+{
+    (void)state;
+    run_kind(GMQ_RPC_SERVER_STREAMING, 3, 100, 9);
+}
+static void server_streaming_none(void **state)
+{
+    (void)state;
+    run_kind(GMQ_RPC_SERVER_STREAMING, 0, 100, 0);
+}
+static void bidi(void **state)
+{
+    (void)state;
+    run_kind(GMQ_RPC_BIDI_STREAMING, 10, 100, 0);
+}
+static void bidi_large(void **state)
+{
+    (void)state;
+    run_kind(GMQ_RPC_BIDI_STREAMING, 4, 500000, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unary),
+        cmocka_unit_test(unary_error),
+        cmocka_unit_test(unary_large),
+        cmocka_unit_test(client_streaming),
+        cmocka_unit_test(client_streaming_error),
+        cmocka_unit_test(client_streaming_none),
+        cmocka_unit_test(server_streaming),
+        cmocka_unit_test(server_streaming_error),
+        cmocka_unit_test(server_streaming_none),
+        cmocka_unit_test(bidi),
+        cmocka_unit_test(bidi_large),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
