@@ -39,16 +39,28 @@ function(gmq_public_library target map)
     endif()
 endfunction()
 
-# paho has no pkg-config file in Debian.
+# paho has no pkg-config file in Debian. Linked statically where possible: only so can its handling of a PUBACK be led
+# through csrc/transport/paho/hooks.c, without which 0x10 ("nobody is subscribed") is lost.
 function(gmq_find_paho)
+    option(GMQ_PAHO_STATIC "Link paho.mqtt.c statically where its archive is installed" ON)
+    find_package(OpenSSL REQUIRED)
     find_path(PAHO_INCLUDE MQTTAsync.h)
     find_library(PAHO_LIBRARY paho-mqtt3as)
+    find_library(PAHO_ARCHIVE libpaho-mqtt3as.a)
     if(NOT PAHO_INCLUDE OR NOT PAHO_LIBRARY)
         message(FATAL_ERROR "paho.mqtt.c is missing: apt-get install libpaho-mqtt-dev")
     endif()
     add_library(gmq_paho INTERFACE)
     target_include_directories(gmq_paho SYSTEM INTERFACE ${PAHO_INCLUDE})
-    target_link_libraries(gmq_paho INTERFACE ${PAHO_LIBRARY})
+    if(GMQ_PAHO_STATIC AND PAHO_ARCHIVE)
+        target_link_libraries(gmq_paho INTERFACE ${PAHO_ARCHIVE})
+        target_link_options(gmq_paho INTERFACE -Wl,--wrap=MQTTProtocol_handlePubacks)
+        target_compile_definitions(gmq_paho INTERFACE GMQ_PAHO_WRAPPED)
+    else()
+        message(STATUS "paho is linked dynamically: calls without a server are noticed only at their deadline")
+        target_link_libraries(gmq_paho INTERFACE ${PAHO_LIBRARY})
+    endif()
+    target_link_libraries(gmq_paho INTERFACE OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
 endfunction()
 
 # protobuf-c code for google/protobuf/descriptor.proto, into the build tree, compiled into `target`.

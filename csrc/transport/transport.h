@@ -1,9 +1,10 @@
 /* A transport moves opaque MQTT messages for one connection. Three implementations, one contract.
  *
- * Threads: the functions below are called by one thread at a time (the owner: the runtime). The sink's functions are called on
- * any thread of the transport, or inside step(); never while a call of the owner into the transport holds a lock, and they must
- * not call back into the transport (the runtime's sink only posts to its inbox). After destroy() has returned the sink
- * is not called again.
+ * Threads: the functions below are called by one thread at a time (the owner: the runtime). The
+ * sink's functions are called on any thread of the transport, or inside step(); never while a call
+ * of the owner into the transport holds a lock, and they must not call back into the transport (the
+ * runtime's sink only posts to its inbox). After destroy() has returned the sink is not called
+ * again.
  */
 #ifndef GMQ_TRANSPORT_TRANSPORT_H
 #define GMQ_TRANSPORT_TRANSPORT_H
@@ -21,14 +22,17 @@ typedef enum gmq__tstate {
 typedef struct gmq__tstate_info {
     gmq__tstate state;
     gmq__mqtt_limits limits; /* CONNECTED */
-    int reason;              /* MQTT reason code when the broker gave one, else GMQ__MQTT_UNSPECIFIED */
-    const char *text;        /* LOST, REFUSED: one line for people, with host and port and the system's words */
+    int reason; /* MQTT reason code when the broker gave one, else GMQ__MQTT_UNSPECIFIED */
+    const char
+        *text; /* LOST, REFUSED: one line for people, with host and port and the system's words */
 } gmq__tstate_info;
 
 typedef struct gmq__sink {
     void *ctx;
-    void (*message)(void *ctx, const gmq__mqtt_message *message, gmq_buf *payload); /* payload: borrowed, take a ref */
-    void (*acked)(void *ctx, uint64_t token, int reason); /* of publish, subscribe, unsubscribe; not after LOST */
+    void (*message)(void *ctx, const gmq__mqtt_message *message,
+                    gmq_buf *payload); /* payload: borrowed, take a ref */
+    void (*acked)(void *ctx, uint64_t token,
+                  int reason); /* of publish, subscribe, unsubscribe; not after LOST */
     void (*state)(void *ctx, const gmq__tstate_info *info);
 } gmq__sink;
 
@@ -36,36 +40,42 @@ typedef struct gmq__transport_config {
     const char *scheme; /* "mqtt", "mqtts", "ws", "wss", "loopback" */
     const char *host;   /* loopback: the broker's name */
     uint16_t port;
-    const char *path;      /* ws: "/mqtt" */
-    const char *client_id; /* "" = let us make one */
-    int mqtt_version;      /* 5 or 4 (= 3.1.1) */
-    const char *username, *password; /* NULL = none; never logged */
+    const char *path;                           /* ws: "/mqtt" */
+    const char *client_id;                      /* "" = let us make one */
+    int mqtt_version;                           /* 5 or 4 (= 3.1.1) */
+    const char *username, *password;            /* NULL = none; never logged */
     const char *ca_file, *cert_file, *key_file; /* NULL = none */
-    bool insecure;            /* TLS without checking the peer */
+    bool insecure;                              /* TLS without checking the peer */
     uint16_t keep_alive_s;
     int64_t connect_timeout_ms;
     /* Will: will.topic.len == 0 = none */
     gmq__mqtt_message will;
     uint32_t receive_max; /* what we announce; 0 = not sent */
     uint64_t seed;        /* loopback faults, client id */
-} gmq__transport_config; /* strings are borrowed during create() only */
+} gmq__transport_config;  /* strings are borrowed during create() only */
 
 typedef struct gmq__transport gmq__transport;
 
 typedef struct gmq__transport_vtable {
     const char *name;
-    gmq_status (*create)(gmq__transport **out, const gmq__transport_config *config, const gmq__sink *sink);
-    /* One attempt, asynchronous: answered by CONNECTED or REFUSED. Reconnecting is the runtime's (backoff). Files are read anew. */
+    gmq_status (*create)(gmq__transport **out, const gmq__transport_config *config,
+                         const gmq__sink *sink);
+    /* One attempt, asynchronous: answered by CONNECTED or REFUSED. Reconnecting is the runtime's
+     * (backoff). Files are read anew. */
     gmq_status (*connect)(gmq__transport *t);
-    /* token 0: nobody wants the answer. GMQ_E_AGAIN: no room now (acked frees it). GMQ_E_TOO_LARGE: above the broker's packet_max,
-     * nothing sent. GMQ_E_CLOSED: not connected. */
+    /* token 0: nobody wants the answer. GMQ_E_AGAIN: no room now (acked frees it). GMQ_E_TOO_LARGE:
+     * above the broker's packet_max, nothing sent. GMQ_E_CLOSED: not connected. */
     gmq_status (*publish)(gmq__transport *t, const gmq__mqtt_message *message, uint64_t token);
-    gmq_status (*subscribe)(gmq__transport *t, const gmq__span *filters, size_t n, uint8_t qos, uint64_t token);
-    gmq_status (*unsubscribe)(gmq__transport *t, const gmq__span *filters, size_t n, uint64_t token);
-    void (*close)(gmq__transport *t);   /* disconnect in order: CLOSED follows, also when not connected */
+    gmq_status (*subscribe)(gmq__transport *t, const gmq__span *filters, size_t n, uint8_t qos,
+                            uint64_t token);
+    gmq_status (*unsubscribe)(gmq__transport *t, const gmq__span *filters, size_t n,
+                              uint64_t token);
+    void (*close)(
+        gmq__transport *t); /* disconnect in order: CLOSED follows, also when not connected */
     void (*destroy)(gmq__transport *t); /* at once, in any state; never blocks for the network */
-    /* Descriptor-driven transports (none so far): NULL where the transport has threads of its own or needs none.
-     * step() does what is due and returns when it wants to be called again (ns, INT64_MAX = on fd only). */
+    /* Descriptor-driven transports (none so far): NULL where the transport has threads of its own
+     * or needs none. step() does what is due and returns when it wants to be called again (ns,
+     * INT64_MAX = on fd only). */
     int (*fd)(gmq__transport *t, bool *want_write);
     int64_t (*step)(gmq__transport *t, int64_t now);
 } gmq__transport_vtable;
@@ -77,6 +87,7 @@ struct gmq__transport {
 extern const gmq__transport_vtable gmq__loopback_transport;
 extern const gmq__transport_vtable gmq__paho_transport;
 
-const gmq__transport_vtable *gmq__transport_find(const char *name); /* "paho", "loopback"; NULL = not built in */
+const gmq__transport_vtable *
+gmq__transport_find(const char *name); /* "paho", "loopback"; NULL = not built in */
 
 #endif
