@@ -1,0 +1,193 @@
+/* The one table of options. docs/guide/options.md is made from it
+ * (tests/unit/api/options_page_test.c). */
+#include "api/options.h"
+
+#define KIB     INT64_C(1024)
+#define MIB     (KIB * 1024)
+#define GIB     (MIB * 1024)
+#define HOUR_MS INT64_C(3600000)
+#define DAY_MS  (24 * HOUR_MS)
+
+#define CLIENT  GMQ__FOR_CLIENT
+#define SERVER  GMQ__FOR_SERVER
+#define GATEWAY GMQ__FOR_GATEWAY
+#define CALL    GMQ__FOR_CALL
+#define ENDS    (CLIENT | SERVER)
+
+#define NUMBER(scopes, unit, min, max, initial, what)                                              \
+    GMQ__OPTION_NUMBER, scopes, unit, min, max, initial, NULL, false, what
+#define SWITCH(scopes, what) GMQ__OPTION_SWITCH, scopes, "", 0, 1, 0, NULL, false, what
+#define TEXT(scopes, what)   GMQ__OPTION_TEXT, scopes, "", 0, 0, 0, NULL, false, what
+#define SECRET(scopes, what) GMQ__OPTION_TEXT, scopes, "", 0, 0, 0, NULL, true, what
+#define CHOICE(scopes, list, initial, what)                                                        \
+    GMQ__OPTION_CHOICE, scopes, "", 0, 0, initial, list, false, what
+
+static const gmq__choice dialects[] = {{"auto", GMQ__DIALECT_AUTO},
+                                       {"session", GMQ__DIALECT_SESSION},
+                                       {"link", GMQ__DIALECT_LINK},
+                                       {NULL, 0}};
+static const gmq__choice versions[] = {{"5", 5}, {"4", 4}, {"3.1.1", 4}, {NULL, 0}};
+static const gmq__choice drives[] = {
+    {"thread", GMQ__DRIVE_THREAD}, {"caller", GMQ__DRIVE_CALLER}, {NULL, 0}};
+
+const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
+    [GMQ__OPT_DIALECT] =
+        {"dialect",
+         CHOICE(
+             ENDS, dialects, GMQ__DIALECT_AUTO,
+             "What is spoken over MQTT. `session` is compatible with the Haskell grpc-mqtt; `auto` "
+             "is the same for now; `link` is not built in yet.")},
+    [GMQ__OPT_TRANSPORT] = {"transport",
+                            TEXT(
+                                ENDS,
+                                "MQTT client library: `paho` (default for mqtt, mqtts, ws, wss) or "
+                                "`loopback` (default, and the only one, for loopback).")},
+    [GMQ__OPT_MQTT_VERSION] =
+        {"mqtt_version",
+         CHOICE(ENDS, versions, 5,
+                "MQTT version. 3.1.1 (also written 4) carries no sequence numbers: the "
+                "broker must keep the order.")},
+    [GMQ__OPT_CLIENT_ID] = {"client_id",
+                            TEXT(ENDS,
+                                 "MQTT client id; unset: a random one. Two connections with the "
+                                 "same id push each other out.")},
+    [GMQ__OPT_WS_PATH] = {"ws_path",
+                          TEXT(ENDS, "HTTP path of a WebSocket broker (ws, wss); unset: `/mqtt`.")},
+    [GMQ__OPT_USERNAME] = {"username",
+                           TEXT(ENDS, "User name for the broker; may stand in the address too.")},
+    [GMQ__OPT_PASSWORD] = {"password",
+                           SECRET(
+                               ENDS,
+                               "Password for the broker. Better in a file or in the environment, "
+                               "where no process list shows it.")},
+    [GMQ__OPT_PASSWORD_FILE] =
+        {"password_file",
+         TEXT(ENDS, "File whose first line is the password; read when the object is "
+                    "made.")},
+    [GMQ__OPT_PASSWORD_ENV] = {"password_env",
+                               TEXT(ENDS, "Environment variable that holds the password.")},
+    [GMQ__OPT_CA_FILE] = {"ca_file",
+                          TEXT(
+                              ENDS,
+                              "PEM file of the authorities trusted for TLS; unset: the system's.")},
+    [GMQ__OPT_CERT_FILE] = {"cert_file",
+                            TEXT(ENDS,
+                                 "PEM file of our certificate, for brokers that ask for one.")},
+    [GMQ__OPT_KEY_FILE] = {"key_file",
+                           TEXT(ENDS,
+                                "PEM file of the key of `cert_file`; unset: in the same file.")},
+    [GMQ__OPT_INSECURE] = {"insecure",
+                           SWITCH(ENDS, "TLS without checking who the broker is. For tests.")},
+    [GMQ__OPT_KEEP_ALIVE_S] =
+        {"keep_alive_s",
+         NUMBER(ENDS, "s", 1, 65535, 20,
+                "MQTT keep alive: a dead connection is noticed after one and a half "
+                "of it.")},
+    [GMQ__OPT_CONNECT_TIMEOUT_MS] = {"connect_timeout_ms",
+                                     NUMBER(ENDS, "ms", 1, HOUR_MS, 10000,
+                                            "How long one attempt to connect may take.")},
+    [GMQ__OPT_RECONNECT_MAX_MS] =
+        {"reconnect_max_ms", NUMBER(ENDS, "ms", 1, DAY_MS, 120000,
+                                    "Longest wait between attempts to connect; the first is short, "
+                                    "then 1 s, growing by 1.6, each +-20 %.")},
+    [GMQ__OPT_QOS] = {"qos",
+                      NUMBER(ENDS, "", 0, 1, 1,
+                             "MQTT quality of service. With 0 the broker may lose messages: calls "
+                             "then fail, they never return wrong results.")},
+    [GMQ__OPT_DRIVE] =
+        {"drive",
+         CHOICE(ENDS, drives, GMQ__DRIVE_THREAD,
+                "Who works: a `thread` of the library, or the `caller` inside gmq_queue_poll() and "
+                "gmq_queue_wait().")},
+    [GMQ__OPT_LOG_LEVEL] = {"log_level",
+                            NUMBER(ENDS, "", -1, 3, 1,
+                                   "Which LOG events come: -1 none, 0 errors, 1 and warnings, 2 "
+                                   "and information, 3 everything.")},
+    [GMQ__OPT_MSG_SIZE_LIMIT] =
+        {"msg_size_limit",
+         NUMBER(
+             ENDS, "bytes", 16, 256 * MIB - 128 * KIB - 1, 128000,
+             "Largest MQTT message that is published; what is longer is split. A smaller maximum "
+             "of the broker counts instead.")},
+    [GMQ__OPT_RATE_LIMIT] =
+        {"rate_limit", NUMBER(ENDS, "bytes/s", 0, 64 * GIB, 0,
+                              "Most bytes of payload published in a second, all calls together; 0: "
+                              "no limit.")},
+    [GMQ__OPT_RECEIVE_LIMIT] = {"receive_limit",
+                                NUMBER(ENDS, "bytes", 1, 2 * GIB - 1, 4 * MIB,
+                                       "Largest gRPC message that is received, also after "
+                                       "decompression.")},
+    [GMQ__OPT_METADATA_LIMIT] = {"metadata_limit",
+                                 NUMBER(
+                                     ENDS, "bytes", 0, 16 * MIB, 8192,
+                                     "Largest metadata of a call, each way: key + value + 32 for "
+                                     "each pair.")},
+    [GMQ__OPT_REASSEMBLY_LIMIT] = {"reassembly_limit",
+                                   NUMBER(ENDS, "bytes", 1024, 64 * GIB, 64 * MIB,
+                                          "Most bytes of unfinished messages and of packets "
+                                          "that came early, all calls together.")},
+    [GMQ__OPT_RECEIVE_BUFFER] =
+        {"receive_buffer",
+         NUMBER(ENDS, "bytes", 1, 64 * GIB, 16 * MIB,
+                "Most bytes kept of one call for a slow reader; above it the call "
+                "ends RESOURCE_EXHAUSTED.")},
+    [GMQ__OPT_SEND_BUFFER] =
+        {"send_buffer",
+         NUMBER(ENDS, "bytes", 1, 64 * GIB, MIB,
+                "Bytes of one call that may wait to be sent; above it gmq_call_send() "
+                "says GMQ_E_AGAIN.")},
+    [GMQ__OPT_MAX_CALLS] = {"max_calls",
+                            NUMBER(ENDS, "", 1, 10000000, 100000,
+                                   "Most calls open at a time; others end RESOURCE_EXHAUSTED.")},
+    [GMQ__OPT_SUBSCRIPTIONS] =
+        {"subscriptions",
+         NUMBER(
+             CLIENT, "", 1, 65535, 40,
+             "Most reply topics subscribed at a time, that is calls in progress; "
+             "others wait for one within their deadline.")},
+    [GMQ__OPT_POOL_IDLE_MS] =
+        {"pool_idle_ms",
+         NUMBER(CLIENT, "ms", 0, DAY_MS, 30000,
+                "Spare reply topics are unsubscribed after so long without a call.")},
+    [GMQ__OPT_HEARTBEAT_MS] =
+        {"heartbeat_ms", NUMBER(CLIENT, "ms", 10, HOUR_MS, 10000,
+                                "A client tells the server this often that an open call is wanted "
+                                "still.")},
+    [GMQ__OPT_WATCHDOG_MS] =
+        {"watchdog_ms", NUMBER(SERVER, "ms", 10, DAY_MS, 30000,
+                               "A server ends a call whose client was not heard of for so long.")},
+    [GMQ__OPT_GAP_TIMEOUT_MS] = {"gap_timeout_ms",
+                                 NUMBER(ENDS, "ms", 1, HOUR_MS, 5000,
+                                        "A packet missing for so long ends its call UNAVAILABLE.")},
+    [GMQ__OPT_TOMBSTONE_MS] =
+        {"tombstone_ms",
+         NUMBER(SERVER, "ms", 0, DAY_MS, 60000,
+                "A finished call is remembered for its timeout and so long, so that a "
+                "late duplicate does not run it again.")},
+    [GMQ__OPT_BATCHED_STREAM] = {"batched_stream",
+                                 SWITCH(ENDS | CALL,
+                                        "Several messages of a stream may travel in one packet. "
+                                        "The method's own option comes first.")},
+    [GMQ__OPT_LINGER_MS] =
+        {"linger_ms",
+         NUMBER(ENDS, "ms", 0, 60000, 5,
+                "How long a batch may wait for more; 0: it takes only what is ready.")},
+    [GMQ__OPT_SERVER_CLEVEL] =
+        {"server_clevel",
+         NUMBER(ENDS | CALL, "", 0, 22, 0,
+                "zstd level of what the server sends; 0: none. The method's own option "
+                "comes first.")},
+    [GMQ__OPT_CLIENT_CLEVEL] = {"client_clevel",
+                                NUMBER(ENDS | CALL, "", 0, 22, 0,
+                                       "zstd level of what the client sends, likewise.")},
+    [GMQ__OPT_WAIT_FOR_READY] = {"wait_for_ready",
+                                 SWITCH(CLIENT | CALL,
+                                        "Calls wait within their deadline while there is no "
+                                        "connection or no server, instead of ending UNAVAILABLE.")},
+    [GMQ__OPT_INITIAL_METADATA_WAIT_MS] =
+        {"initial_metadata_wait_ms",
+         NUMBER(
+             GATEWAY, "ms", 0, 60000, 100,
+             "How long a bidi call waits for the gRPC server's initial metadata before the client "
+             "is sent an empty map.")},
+};

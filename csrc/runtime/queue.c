@@ -1,0 +1,364 @@
+#include "runtime/queue.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/os.h"
+#include "runtime/event.h"
+
+struct gmq_queue {
+    atomic_size_t refs;    /* all references: the memory */
+    atomic_size_t handles; /* the user's: somebody can take events */
+    unsigned generation;
+    pthread_mutex_t lock; /* guards what follows; a leaf */
+    pthread_cond_t cond;
+    gmq__list events;
+    gmq__list driven; /* gmq__driven, in order of attachment; rows go when they have ended */
+    unsigned waiters;
+    bool shutdown;
+    bool kicked;  /* a driven one has work */
+    bool pumping; /* some thread is pumping */
+    bool wake_open, wake_set;
+    gmq__os_wake
+        wake; /* made when gmq_queue_fd() is first called: without it nothing costs a system call */
+};
+
+gmq_status gmq_queue_new(gmq_queue **out)
+{
+    if (!out)
+        return gmq__fail(GMQ_E_INVALID, "gmq_queue_new: out is NULL");
+    gmq_queue *queue = gmq__calloc(1, sizeof *queue);
+    if (!queue)
+        return gmq__fail_nomem();
+    atomic_init(&queue->refs, 1);
+    atomic_init(&queue->handles, 1);
+    queue->generation = gmq__os_fork_generation();
+    pthread_mutex_init(&queue->lock, NULL);
+    gmq__os_cond_init(&queue->cond);
+    gmq__list_init(&queue->events);
+    gmq__list_init(&queue->driven);
+    *out = queue;
+    return GMQ_OK;
+}
+
+bool gmq__queue_usable(const gmq_queue *queue)
+{
+    if (!queue)
+        gmq__fail(GMQ_E_INVALID, "queue is NULL");
+    else if (queue->generation != gmq__os_fork_generation())
+        gmq__fail(GMQ_E_FORKED, "the queue was made before fork(): make one in the child");
+    else
+        return true;
+    return false;
+}
+
+static gmq_status unusable(const gmq_queue *queue) { return queue ? GMQ_E_FORKED : GMQ_E_INVALID; }
+
+gmq_queue *gmq__queue_hold(gmq_queue *queue)
+{
+    atomic_fetch_add_explicit(&queue->refs, 1, memory_order_relaxed);
+    return queue;
+}
+
+void gmq__queue_release(gmq_queue *queue)
+{
+    if (atomic_fetch_sub_explicit(&queue->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (queue->wake_open)
+        gmq__os_wake_close(&queue->wake);
+    pthread_cond_destroy(&queue->cond);
+    pthread_mutex_destroy(&queue->lock);
+    gmq__free(queue);
+}
+
+gmq_queue *gmq_queue_ref(gmq_queue *queue)
+{
+    atomic_fetch_add_explicit(&queue->handles, 1, memory_order_relaxed);
+    return gmq__queue_hold(queue);
+}
+
+static void move_all(gmq__list *from, gmq__list *to) /* to the end of `to` */
+{
+    if (gmq__list_empty(from))
+        return;
+    gmq__node *first = from->head.next, *last = from->head.prev;
+    first->prev = to->head.prev;
+    to->head.prev->next = first;
+    last->next = &to->head;
+    to->head.prev = last;
+    gmq__list_init(from);
+}
+
+static void free_events(gmq__list *events)
+{
+    for (gmq__node *node; (node = gmq__list_pop(events));)
+        gmq_event_free(GMQ__CONTAINER(node, gmq_event, node));
+}
+
+/* Nobody can take or pump any more. */
+static void orphan(gmq_queue *queue)
+{
+    gmq__list events, driven;
+    gmq__list_init(&events);
+    gmq__list_init(&driven);
+    pthread_mutex_lock(&queue->lock);
+    queue->shutdown = true;
+    move_all(&queue->events, &events);
+    move_all(&queue->driven, &driven);
+    pthread_mutex_unlock(&queue->lock);
+    free_events(&events);
+    for (gmq__node *node; (node = gmq__list_pop(&driven));) {
+        gmq__driven *d = GMQ__CONTAINER(node, gmq__driven, node);
+        d->release(d, true);
+    }
+}
+
+void gmq_queue_unref(gmq_queue *queue)
+{
+    if (!queue || queue->generation != gmq__os_fork_generation())
+        return;
+    if (atomic_fetch_sub_explicit(&queue->handles, 1, memory_order_acq_rel) == 1)
+        orphan(queue);
+    gmq__queue_release(queue);
+}
+
+/* The descriptor says what the lists say. Locked. */
+static void show(gmq_queue *queue)
+{
+    bool work = queue->kicked && !gmq__list_empty(&queue->driven);
+    bool ready = queue->shutdown || work || !gmq__list_empty(&queue->events);
+    if (!queue->wake_open || ready == queue->wake_set)
+        return;
+    queue->wake_set = ready;
+    if (ready)
+        gmq__os_wake_set(&queue->wake);
+    else
+        gmq__os_wake_clear(&queue->wake);
+}
+
+/* Unlocks; wakes one waiter for one piece of work, all for several. */
+static void unlock_and_wake(gmq_queue *queue, bool several)
+{
+    show(queue);
+    unsigned waiters = queue->waiters;
+    pthread_mutex_unlock(&queue->lock);
+    if (waiters > 1 && several)
+        pthread_cond_broadcast(&queue->cond);
+    else if (waiters)
+        pthread_cond_signal(&queue->cond);
+}
+
+void gmq__queue_push(gmq_queue *queue, gmq__list *events)
+{
+    if (gmq__list_empty(events))
+        return;
+    bool several = events->head.next != events->head.prev;
+    pthread_mutex_lock(&queue->lock);
+    if (queue->shutdown) {
+        pthread_mutex_unlock(&queue->lock);
+        free_events(events);
+        return;
+    }
+    move_all(events, &queue->events);
+    unlock_and_wake(queue, several);
+}
+
+void gmq__queue_attach(gmq_queue *queue, gmq__driven *driven)
+{
+    pthread_mutex_lock(&queue->lock);
+    driven->deadline = INT64_MAX;
+    gmq__list_push(&queue->driven, &driven->node);
+    queue->kicked = true;
+    unlock_and_wake(queue, false);
+}
+
+void gmq__queue_kick(gmq_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    bool fresh = !queue->kicked;
+    queue->kicked = true;
+    if (fresh)
+        unlock_and_wake(queue, false);
+    else
+        pthread_mutex_unlock(&queue->lock);
+}
+
+int gmq_queue_fd(gmq_queue *queue)
+{
+    if (!gmq__queue_usable(queue))
+        return -1;
+    pthread_mutex_lock(&queue->lock);
+    if (!queue->wake_open) {
+        queue->wake_open = gmq__os_wake_open(&queue->wake);
+        if (!queue->wake_open)
+            gmq__fail(GMQ_E_IO, "no descriptor for the queue: %s", strerror(errno));
+    }
+    show(queue);
+    int fd = queue->wake_open ? queue->wake.fd[0] : -1;
+    pthread_mutex_unlock(&queue->lock);
+    return fd;
+}
+
+/* When the driven ones want to be pumped, kicks apart. Locked. */
+static int64_t driven_deadline(const gmq_queue *queue)
+{
+    int64_t first = INT64_MAX;
+    for (const gmq__node *node = queue->driven.head.next; node != &queue->driven.head;
+         node = node->next) {
+        const gmq__driven *d = GMQ__CONTAINER(node, gmq__driven, node);
+        if (d->deadline < first)
+            first = d->deadline;
+    }
+    return first;
+}
+
+/* Pumps every driven one if any wants it. Locked on entry and exit, unlocked meanwhile; rows are
+ * only ever removed by the thread that pumps, so that the walk stays valid. */
+static void pump(gmq_queue *queue)
+{
+    if (queue->pumping || gmq__list_empty(&queue->driven))
+        return;
+    if (!queue->kicked && driven_deadline(queue) > gmq__os_now_ns())
+        return;
+    queue->pumping = true;
+    queue->kicked = false;
+    for (gmq__node *node = queue->driven.head.next; node != &queue->driven.head;) {
+        gmq__driven *d = GMQ__CONTAINER(node, gmq__driven, node);
+        pthread_mutex_unlock(&queue->lock);
+        int64_t deadline = d->pump(d);
+        pthread_mutex_lock(&queue->lock);
+        node = node->next;
+        d->deadline = deadline;
+        if (deadline != GMQ__DRIVEN_ENDED)
+            continue;
+        gmq__node_unlink(&d->node);
+        pthread_mutex_unlock(&queue->lock);
+        d->release(d, false);
+        pthread_mutex_lock(&queue->lock);
+        node = queue->driven.head.next; /* begin again: the list may have changed meanwhile */
+    }
+    queue->pumping = false;
+    if (queue->waiters) /* they wait without a deadline while somebody pumps */
+        pthread_cond_broadcast(&queue->cond);
+}
+
+static size_t take(gmq_queue *queue, gmq_event **events, size_t max)
+{
+    size_t count = 0;
+    while (count < max && !gmq__list_empty(&queue->events)) {
+        gmq_event *event = GMQ__CONTAINER(gmq__list_pop(&queue->events), gmq_event, node);
+        events[count++] = event;
+    }
+    show(queue);
+    return count;
+}
+
+int64_t gmq_queue_timeout_ms(gmq_queue *queue)
+{
+    if (!gmq__queue_usable(queue))
+        return -1;
+    pthread_mutex_lock(&queue->lock);
+    int64_t deadline =
+        queue->kicked && !gmq__list_empty(&queue->driven) ? 0 : driven_deadline(queue);
+    pthread_mutex_unlock(&queue->lock);
+    if (deadline == INT64_MAX)
+        return -1;
+    int64_t left = deadline - gmq__os_now_ns();
+    return deadline == 0 || left <= 0 ? 0 : (left + GMQ__NS_PER_MS - 1) / GMQ__NS_PER_MS;
+}
+
+gmq_status gmq_queue_poll(gmq_queue *queue, gmq_event **events, size_t max, size_t *count)
+{
+    return gmq_queue_wait(queue, 0, events, max, count);
+}
+
+static int64_t deadline_of(int64_t timeout_ms)
+{
+    if (timeout_ms < 0 || timeout_ms > INT64_MAX / 4 / GMQ__NS_PER_MS)
+        return INT64_MAX;
+    return timeout_ms == 0 ? 0 : gmq__os_now_ns() + timeout_ms * GMQ__NS_PER_MS;
+}
+
+/* Waits for work; false = `deadline` has passed. Locked. */
+static bool wait_for_work(gmq_queue *queue, int64_t deadline)
+{
+    if (deadline == 0)
+        return false;
+    int64_t until = queue->pumping ? INT64_MAX : driven_deadline(queue);
+    if (until > deadline)
+        until = deadline;
+    queue->waiters++;
+    bool woken = gmq__os_cond_wait_until(&queue->cond, &queue->lock, until);
+    queue->waiters--;
+    return woken || until != deadline;
+}
+
+gmq_status gmq_queue_wait(gmq_queue *queue, int64_t timeout_ms, gmq_event **events, size_t max,
+                          size_t *count)
+{
+    if (!gmq__queue_usable(queue))
+        return unusable(queue);
+    if (!events || !max || !count)
+        return gmq__fail(GMQ_E_INVALID, "queue: %s",
+                         !events ? "events is NULL"
+                         : !max  ? "max is 0"
+                                 : "count is NULL");
+    int64_t deadline = deadline_of(timeout_ms);
+    pthread_mutex_lock(&queue->lock);
+    pump(queue);
+    size_t taken = take(queue, events, max);
+    for (bool more = true; !taken && more && !queue->shutdown;) {
+        more = wait_for_work(queue, deadline);
+        pump(queue);
+        taken = take(queue, events, max);
+    }
+    bool closed = !taken && queue->shutdown;
+    pthread_mutex_unlock(&queue->lock);
+    if (closed)
+        return gmq__fail(GMQ_E_CLOSED, "the queue is shut down and empty");
+    for (size_t i = 0; i < taken; i++)
+        gmq__event_stamp(events[i]);
+    *count = taken;
+    return GMQ_OK;
+}
+
+gmq_status gmq_queue_post(gmq_queue *queue, int32_t type, uint64_t tag, int32_t code,
+                          const char *text)
+{
+    if (!gmq__queue_usable(queue))
+        return unusable(queue);
+    if (type != GMQ_EVENT_LOG && type != GMQ_EVENT_STATE && type != GMQ_EVENT_CLOSED &&
+        type < GMQ_EVENT_USER)
+        return gmq__fail(GMQ_E_INVALID,
+                         "event type %d cannot be posted (LOG, STATE, CLOSED or at least %d)",
+                         (int)type, (int)GMQ_EVENT_USER);
+    gmq_event *event = gmq__event_new(type, tag, NULL);
+    if (event && text)
+        event->text = gmq__strdup(text);
+    if (!event || (text && !event->text)) {
+        gmq_event_free(event);
+        return gmq__fail_nomem();
+    }
+    event->code = code;
+    pthread_mutex_lock(&queue->lock);
+    bool closed = queue->shutdown;
+    if (!closed)
+        gmq__list_push(&queue->events, &event->node);
+    unlock_and_wake(queue, false);
+    if (!closed)
+        return GMQ_OK;
+    gmq_event_free(event);
+    return gmq__fail(GMQ_E_CLOSED, "the queue is shut down");
+}
+
+void gmq_queue_shutdown(gmq_queue *queue)
+{
+    if (!gmq__queue_usable(queue))
+        return;
+    pthread_mutex_lock(&queue->lock);
+    queue->shutdown = true;
+    unlock_and_wake(queue, true);
+}

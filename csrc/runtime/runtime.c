@@ -1,0 +1,218 @@
+/* Birth, references, and what other threads may ask. */
+#include "runtime/runtime.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/os.h"
+#include "methods/method_map.h"
+#include "runtime/owner.h"
+
+gmq__runtime *gmq__runtime_hold(gmq__runtime *rt)
+{
+    atomic_fetch_add_explicit(&rt->refs, 1, memory_order_relaxed);
+    return rt;
+}
+
+static void free_runtime(gmq__runtime *rt)
+{
+    if (rt->transport)
+        rt->vtable->destroy(rt->transport);
+    if (rt->engine)
+        gmq__engine_free(rt->engine);
+    gmq_method_map_free(rt->methods);
+    gmq__map_free(&rt->calls);
+    gmq__heap_free(&rt->held_timers);
+    gmq_event_free(rt->closed);
+    gmq__mailbox_free(&rt->mailbox);
+    gmq__free(rt->address);
+    gmq__free(rt->peer);
+    gmq__queue_release(rt->queue);
+    gmq__free(rt);
+}
+
+void gmq__runtime_release(gmq__runtime *rt)
+{
+    if (atomic_fetch_sub_explicit(&rt->refs, 1, memory_order_acq_rel) == 1)
+        free_runtime(rt);
+}
+
+static void *own(void *arg) /* the owner thread: detached, ends with the connection */
+{
+    gmq__runtime *rt = arg;
+    for (int64_t until; (until = gmq__owner_step(rt)) != GMQ__DRIVEN_ENDED;)
+        gmq__mailbox_wait(&rt->mailbox, until);
+    gmq__runtime_release(rt);
+    return NULL;
+}
+
+static int64_t pump_driven(gmq__driven *driven)
+{
+    return gmq__owner_step(GMQ__CONTAINER(driven, gmq__runtime, driven));
+}
+
+static void release_driven(gmq__driven *driven, bool orphaned)
+{
+    gmq__runtime *rt = GMQ__CONTAINER(driven, gmq__runtime, driven);
+    if (orphaned)
+        gmq__closing_end(rt);
+    gmq__runtime_release(rt);
+}
+
+/* One of the two owners begins. */
+static gmq_status begin(gmq__runtime *rt)
+{
+    gmq__runtime_hold(rt); /* the owner's */
+    if (rt->caller_drives) {
+        rt->driven.pump = pump_driven;
+        rt->driven.release = release_driven;
+        gmq__queue_attach(rt->queue, &rt->driven);
+        return GMQ_OK;
+    }
+    pthread_t thread;
+    if (gmq__os_thread_start(&thread, own, rt, "grpc-mqtt")) {
+        pthread_detach(thread);
+        return GMQ_OK;
+    }
+    gmq_status status = gmq__fail(GMQ_E_IO, "cannot start a thread: %s", strerror(errno));
+    gmq__runtime_release(rt);
+    return status;
+}
+
+static bool lookup(void *ctx, gmq__span path, gmq__rpc_method *out)
+{
+    return gmq__runtime_lookup(ctx, path, out);
+}
+
+static gmq_status make_parts(gmq__runtime *rt, const gmq__runtime_config *config)
+{
+    rt->address = gmq__strdup(config->address);
+    rt->peer = gmq__strdup(config->peer);
+    rt->closed = gmq__event_new(GMQ_EVENT_CLOSED, config->tag, NULL);
+    if (!rt->address || !rt->peer || !rt->closed)
+        return gmq__fail_nomem();
+    gmq_status status = gmq__method_map_copy(&rt->methods, config->methods);
+    if (status != GMQ_OK)
+        return status;
+    gmq__engine_config engine = config->engine;
+    engine.random = gmq__os_random;
+    engine.lookup = lookup;
+    engine.lookup_ctx = rt;
+    status = gmq__engine_new(&rt->engine, &engine);
+    if (status != GMQ_OK)
+        return status;
+    gmq__sink sink = gmq__connection_sink(rt);
+    return rt->vtable->create(&rt->transport, &config->connection, &sink);
+}
+
+static void set_up(gmq__runtime *rt, const gmq__runtime_config *config)
+{
+    atomic_init(&rt->refs, 1);
+    atomic_init(&rt->state, GMQ_STATE_CONNECTING);
+    atomic_init(&rt->last_id, 0);
+    rt->caller_drives = config->caller_drives;
+    rt->queue = gmq__queue_hold(config->queue);
+    rt->tag = config->tag;
+    rt->server = config->engine.role == GMQ__ROLE_SERVER;
+    rt->wait_for_ready = config->wait_for_ready;
+    rt->send_buffer = config->send_buffer;
+    rt->metadata_limit = config->engine.metadata_limit;
+    rt->log_level = config->log_level;
+    rt->vtable = config->vtable;
+    rt->retry_at = INT64_MIN; /* begin */
+    rt->close_deadline = INT64_MAX;
+    rt->close.kind = GMQ__CMD_CLOSE;
+    for (size_t i = 0; i < GMQ__STATES; i++)
+        rt->states[i].base.kind = GMQ__CMD_STATE;
+    gmq__mailbox_init(&rt->mailbox, config->caller_drives ? config->queue : NULL);
+    gmq__list_init(&rt->events);
+    gmq__list_init(&rt->held);
+    uint64_t seeds[2];
+    gmq__os_random(NULL, seeds, sizeof seeds);
+    rt->calls.seed = seeds[0];
+    gmq__backoff_init(&rt->backoff, config->reconnect_max_ns, seeds[1]);
+}
+
+gmq_status gmq__runtime_new(gmq__runtime **out, const gmq__runtime_config *config)
+{
+    gmq__runtime *rt = gmq__calloc(1, sizeof *rt);
+    if (!rt)
+        return gmq__fail_nomem();
+    set_up(rt, config);
+    gmq_status status = make_parts(rt, config);
+    if (status == GMQ_OK)
+        status = begin(rt);
+    if (status == GMQ_OK)
+        *out = rt;
+    else
+        gmq__runtime_release(rt);
+    return status;
+}
+
+gmq__mailbox *gmq__runtime_mailbox(gmq__runtime *rt) { return &rt->mailbox; }
+int32_t gmq__runtime_state(const gmq__runtime *rt) { return atomic_load(&rt->state); }
+const char *gmq__runtime_peer(const gmq__runtime *rt) { return rt->peer; }
+size_t gmq__runtime_send_buffer(const gmq__runtime *rt) { return rt->send_buffer; }
+size_t gmq__runtime_metadata_limit(const gmq__runtime *rt) { return rt->metadata_limit; }
+bool gmq__runtime_wait_for_ready(const gmq__runtime *rt) { return rt->wait_for_ready; }
+uint64_t gmq__runtime_next_id(gmq__runtime *rt) { return atomic_fetch_add(&rt->last_id, 1) + 1; }
+
+bool gmq__runtime_lookup(const gmq__runtime *rt, gmq__span path, gmq__rpc_method *out)
+{
+    return gmq__method_map_lookup(rt->methods, path, out);
+}
+
+bool gmq__runtime_closing(const gmq__runtime *rt) { return rt->closing || rt->mailbox.closed; }
+
+gmq_status gmq__runtime_set_methods(gmq__runtime *rt, gmq_method_map *methods)
+{
+    gmq__cmd_methods *cmd = gmq__cmd_new(sizeof *cmd, GMQ__CMD_METHODS, NULL);
+    if (!cmd)
+        return gmq__fail_nomem();
+    gmq__mailbox_lock(&rt->mailbox);
+    if (gmq__runtime_closing(rt)) {
+        gmq__mailbox_unlock(&rt->mailbox);
+        gmq__free(cmd);
+        return gmq__fail(GMQ_E_CLOSED, "the server is closed");
+    }
+    cmd->methods = methods;
+    gmq__mailbox_post(&rt->mailbox, &cmd->base);
+    gmq__mailbox_unlock_and_wake(&rt->mailbox);
+    return GMQ_OK;
+}
+
+/* Locked; unlocks. */
+static void post_close(gmq__runtime *rt, int64_t deadline)
+{
+    rt->closing = true;
+    if (deadline < rt->close_deadline)
+        rt->close_deadline = deadline;
+    if (rt->close_posted || rt->mailbox.closed) {
+        gmq__mailbox_unlock(&rt->mailbox);
+        return;
+    }
+    rt->close_posted = true;
+    gmq__mailbox_post(&rt->mailbox, &rt->close);
+    gmq__mailbox_unlock_and_wake(&rt->mailbox);
+}
+
+void gmq__runtime_close(gmq__runtime *rt, int64_t grace_ms)
+{
+    int64_t now = gmq__os_now_ns();
+    bool limited = grace_ms >= 0 && grace_ms < (INT64_MAX - now) / GMQ__NS_PER_MS;
+    gmq__mailbox_lock(&rt->mailbox);
+    post_close(rt, limited ? now + grace_ms * GMQ__NS_PER_MS : INT64_MAX);
+}
+
+void gmq__runtime_abandon(gmq__runtime *rt)
+{
+    gmq__mailbox_lock(&rt->mailbox);
+    if (rt->closing) {
+        gmq__mailbox_unlock(&rt->mailbox);
+        return;
+    }
+    rt->abandoned = true;
+    post_close(rt, 0);
+}
