@@ -2,7 +2,8 @@
 
 bench_calls.py TARGET [--payload N] [--count N] [--inflight N]
 
-TARGET is an MQTT address (mqtt://host:port/base) or HOST:PORT of a gRPC server. Prints a line of JSON.
+TARGET is an MQTT address (mqtt://host:port/base) or HOST:PORT of a gRPC server. Prints a line of
+JSON.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def one_at_a_time(method: Callable[..., bytes], payload: bytes, count: int) -> l
     return latencies
 
 
-def several(method: grpc.UnaryUnaryMultiCallable, payload: bytes, count: int, inflight: int) -> list[float]:
+def several(
+    method: grpc.UnaryUnaryMultiCallable, payload: bytes, count: int, inflight: int
+) -> list[float]:
     latencies: list[float] = []
     errors: list[BaseException] = []
     room = threading.Semaphore(inflight)
