@@ -1,0 +1,210 @@
+"""What concerns the whole process: fork, Ctrl-C, exit, memory."""
+
+import gc
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import grpc
+import pytest
+from echo_servers import HANG, HANG_STREAM, SERVER_STREAM, UNARY, MqttServer
+
+import grpc_mqtt
+
+
+def in_child(work):
+    """Runs `work` in a forked child; the text that it returns."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(read)
+            text = work()
+        except BaseException as error:  # noqa: B036
+            text = f"{type(error).__name__}: {error}"
+        os.write(write, text.encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        text = pipe.read()
+    assert os.waitpid(pid, 0)[1] == 0
+    return text
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_fork_is_refused(mqtt_server):
+    with mqtt_server.channel() as channel:
+        unary = channel.unary_unary(UNARY)
+        assert unary(b"before") == b"before"
+        pending = channel.unary_unary(HANG).future(b"")
+        for use in (
+            lambda: unary(b"in the child"),
+            lambda: unary.future(b"in the child").result(),
+            lambda: next(channel.unary_stream(SERVER_STREAM)(b"1 1")),
+            lambda: pending.result(timeout=5),
+            lambda: channel.subscribe(print),
+        ):
+            text = in_child(use)
+            assert text.startswith("ForkedError: ") and "after the fork" in text, text
+        assert in_child(lambda: str(channel.close())) == "None"
+        pending.cancel()
+        assert unary(b"after") == b"after"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_channel_made_after_fork(mqtt_server):
+    def work():
+        server = MqttServer()
+        with server.channel() as channel:
+            return channel.unary_unary(UNARY)(b"child", timeout=20).decode()
+
+    assert in_child(work) == "child"
+
+
+def interrupted(work):
+    """Sends SIGINT to the main thread while work() blocks there."""
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    return time.monotonic() - started
+
+
+def test_ctrl_c(mqtt_server):
+    with mqtt_server.channel() as channel:
+        assert channel.unary_unary(UNARY)(b"a") == b"a"
+        mqtt_server.cancelled.clear()
+        interrupted(lambda: channel.unary_unary(HANG)(b""))
+        assert mqtt_server.cancelled.wait(20)  # the interrupted call is cancelled
+        stream = channel.stream_stream(HANG_STREAM)(iter(()))
+        assert next(stream) == b"first"
+        interrupted(lambda: next(stream))
+        assert stream.is_active()
+        stream.cancel()
+        future = channel.unary_unary(HANG).future(b"")
+        interrupted(future.result)
+        future.cancel()
+        assert channel.unary_unary(UNARY)(b"b") == b"b"
+
+
+def test_ctrl_c_while_another_thread_leads(mqtt_server):
+    with mqtt_server.channel() as channel:
+        leading = channel.unary_unary(HANG).future(b"")
+        thread = threading.Thread(target=leading.code)
+        thread.start()
+        interrupted(lambda: channel.unary_unary(HANG)(b""))
+        leading.cancel()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+SCRIPT = """
+    import sys
+    sys.path.insert(0, {tests!r})
+    from echo_servers import *
+    server = MqttServer()
+    channel = server.channel()
+    print(channel.unary_unary(UNARY)(b"hello"), flush=True)
+    stream = channel.stream_stream(HANG_STREAM)(iter(lambda: time.sleep(60), None))
+    next(stream)
+    import time
+    call = channel.unary_unary(HANG).future(b"")
+    call.add_done_callback(print)
+    channel.subscribe(lambda state: None)
+"""
+
+
+def test_exit_with_everything_open():
+    script = textwrap.dedent(SCRIPT).format(tests=os.path.dirname(__file__))
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("b'hello'")
+    assert "Traceback" not in done.stderr.replace("Exception in thread", ""), done.stderr
+
+
+def test_memory_does_not_grow():
+    server = MqttServer()
+    with server.channel() as channel:
+        unary = channel.unary_unary(UNARY)
+        stream = channel.unary_stream(SERVER_STREAM)
+        metadata = (("x-initial", "i" * 100), ("x-trailing", "t" * 100))
+
+        def work(rounds):
+            for _ in range(rounds):
+                assert unary(b"x" * 1000, metadata=metadata) == b"x" * 1000
+                assert unary.future(b"x").result() == b"x"
+                assert sum(map(len, stream(b"20 1000"))) == 20_000
+                with pytest.raises(grpc.RpcError):
+                    unary(b"", metadata=(("x-status", "3"), ("x-details", "d")))
+            server._calls.clear()
+            gc.collect()
+
+        work(300)
+        before, peak = sys.getallocatedblocks(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        work(300)
+        assert sys.getallocatedblocks() - before < 2000
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 8192  # KiB
+    server.stop()
+
+
+def test_channels_leave_nothing_behind(mqtt_server):
+    def threads_and_files():
+        return threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+    def use():
+        with mqtt_server.channel() as channel:
+            future = channel.unary_unary(UNARY).future(b"a")
+            done = threading.Event()
+            future.add_done_callback(lambda _: done.set())
+            assert done.wait(20)
+
+    use()
+    before = threads_and_files()
+    for _ in range(20):
+        use()
+    gc.collect()
+    deadline = time.monotonic() + 20
+    while threads_and_files() > before and time.monotonic() < deadline:
+        threading.Event().wait(0.05)
+    assert threads_and_files() <= before
+
+
+def test_pumps_are_freed(mqtt_server):
+    from grpc_mqtt import _pump
+
+    gc.collect()
+    before = len(_pump._pumps)
+    channel = mqtt_server.channel()
+    assert channel.unary_unary(UNARY)(b"a") == b"a"
+    abandoned = channel.stream_stream(HANG_STREAM)(iter(()))
+    assert next(abandoned) == b"first"
+    del channel, abandoned
+    gc.collect()
+    assert len(_pump._pumps) == before
+
+
+def test_unreachable_broker():
+    """Refused at once, with the broker's address; taken up when a call may wait."""
+    with grpc_mqtt.channel("mqtt://127.0.0.1:1/base") as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(UNARY)(b"", timeout=20)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert "127.0.0.1:1" in caught.value.details()
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(UNARY)(b"", timeout=0.3, wait_for_ready=True)
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_nobody_serves():
+    with grpc_mqtt.channel("loopback://nobody-here/base") as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(UNARY)(b"", timeout=20)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
