@@ -45,11 +45,13 @@ static gmq_status check_metadata(const gmq__runtime *runtime, const gmq_metadata
 
 /* ---- Starting ---- */
 
-static int8_t resolve(int8_t method, const gmq__settings *said, gmq__option_id id)
+/* Run-time options compress no unary call: peers of the session dialect disagree on how that
+ * travels. */
+static int8_t resolve(int8_t method, const gmq__settings *said, gmq__option_id id, bool unary)
 {
     if (method >= 0)
         return method;
-    return said->given[id] ? (int8_t)said->number[id] : -1;
+    return said->given[id] && !unary ? (int8_t)said->number[id] : -1;
 }
 
 /* Method map, over the options of this call; what neither says is left to the client's. */
@@ -63,11 +65,11 @@ static gmq_status resolve_options(gmq__cmd_start *start, const gmq_options *opti
     gmq_call *call = start->base.call;
     if (!gmq__runtime_lookup(call->runtime, gmq__span_str(call->path), &method))
         method.options = (gmq__rpc_options){-1, -1, -1};
-    start->options.batched = resolve(method.options.batched, &said, GMQ__OPT_BATCHED_STREAM);
-    start->options.server_level =
-        resolve(method.options.server_level, &said, GMQ__OPT_SERVER_CLEVEL);
-    start->options.client_level =
-        resolve(method.options.client_level, &said, GMQ__OPT_CLIENT_CLEVEL);
+    start->options.batched = resolve(method.options.batched, &said, GMQ__OPT_BATCHED_STREAM, false);
+    start->options.server_level = resolve(method.options.server_level, &said,
+                                          GMQ__OPT_SERVER_CLEVEL, call->kind == GMQ_RPC_UNARY);
+    start->options.client_level = resolve(method.options.client_level, &said,
+                                          GMQ__OPT_CLIENT_CLEVEL, call->kind == GMQ_RPC_UNARY);
     start->wait_for_ready = said.given[GMQ__OPT_WAIT_FOR_READY]
                                 ? said.number[GMQ__OPT_WAIT_FOR_READY] != 0
                                 : gmq__runtime_wait_for_ready(call->runtime);

@@ -39,6 +39,8 @@ static void fill_engine(gmq__engine_config *out, const parts *p)
     out->metadata_limit = size(s, GMQ__OPT_METADATA_LIMIT);
     out->reassembly_limit = size(s, GMQ__OPT_REASSEMBLY_LIMIT);
     out->receive_buffer = size(s, GMQ__OPT_RECEIVE_BUFFER);
+    if (!s->given[GMQ__OPT_RECEIVE_BUFFER] && out->receive_buffer < 2 * out->receive_limit)
+        out->receive_buffer = 2 * out->receive_limit;
     out->max_calls = (uint32_t)s->number[GMQ__OPT_MAX_CALLS];
     out->subscriptions = (uint32_t)s->number[GMQ__OPT_SUBSCRIPTIONS];
     out->rate_limit = (uint64_t)s->number[GMQ__OPT_RATE_LIMIT];

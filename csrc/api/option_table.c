@@ -128,9 +128,10 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
                                           "that came early, all calls together.")},
     [GMQ__OPT_RECEIVE_BUFFER] =
         {"receive_buffer",
-         NUMBER(ENDS, "bytes", 1, 64 * GIB, 16 * MIB,
+         NUMBER(ENDS, "bytes", 1, 64 * GIB, 8 * MIB,
                 "Most bytes kept of one call for a slow reader; above it the call "
-                "ends RESOURCE_EXHAUSTED.")},
+                "ends RESOURCE_EXHAUSTED. Unset: at least "
+                "twice `receive_limit`.")},
     [GMQ__OPT_SEND_BUFFER] =
         {"send_buffer",
          NUMBER(ENDS, "bytes", 1, 64 * GIB, MIB,
