@@ -65,6 +65,7 @@ struct gmq__engine {
     const gmq__dialect *dialect;
     void *dialect_state;
     bool connected;
+    bool window_full; /* at the last pull */
     gmq__mqtt_limits limits;
     gmq__slot *slots;
     uint32_t nslots, free_slot;

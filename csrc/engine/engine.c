@@ -146,7 +146,9 @@ int64_t gmq__engine_deadline(const gmq__engine *engine)
     gmq__heap_node *first = gmq__heap_first(&engine->timers);
     if (first && first->key < at)
         at = first->key;
-    bool waiting = engine->run.head.next != &engine->run.head && engine->dialect->ready(engine);
+    /* with the transport's window full an acknowledgement comes before the next pull */
+    bool waiting = engine->run.head.next != &engine->run.head && !engine->window_full &&
+                   engine->dialect->ready(engine);
     int64_t ready = gmq__rate_ready_at(&engine->rate);
     if (waiting && ready != INT64_MIN && ready < at)
         at = ready;
@@ -199,6 +201,7 @@ bool gmq__engine_next_output(gmq__engine *engine, bool may_publish, int64_t now,
     if (!engine->connected)
         return false;
     memset(out, 0, sizeof *out);
+    engine->window_full = !may_publish;
     bool pulled = engine->dialect->pull(engine, now, out);
     if (!pulled && may_publish && engine->dialect->ready(engine) &&
         now >= gmq__rate_ready_at(&engine->rate))

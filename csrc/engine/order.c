@@ -4,25 +4,20 @@
 
 #include "base/mem.h"
 
-static gmq__order_packet *slot(const gmq__order *order, uint64_t i)
-{
-    return &order->ring[i & (order->cap - 1)];
-}
+struct gmq__order_held {
+    uint64_t i;
+    gmq__order_packet packet;
+};
 
-static bool grow(gmq__order *order, uint64_t distance)
+static bool grow(gmq__order *order)
 {
-    size_t cap = order->cap ? order->cap : 8;
-    while (cap <= distance)
-        cap *= 2;
-    if (cap == order->cap)
+    if (order->held < order->cap)
         return true;
-    gmq__order_packet *ring = gmq__calloc(cap, sizeof *ring);
-    if (!ring)
+    size_t cap = order->cap ? order->cap * 2 : 8;
+    gmq__order_held *heap = gmq__realloc(order->heap, cap * sizeof *heap);
+    if (!heap)
         return false;
-    for (uint64_t i = order->next; i < order->next + order->cap; i++)
-        ring[i & (cap - 1)] = *slot(order, i);
-    gmq__free(order->ring);
-    order->ring = ring;
+    order->heap = heap;
     order->cap = cap;
     return true;
 }
@@ -32,16 +27,48 @@ static gmq__order_verdict hold(gmq__order *order, uint64_t i, const gmq__order_p
 {
     if (i - order->next >= GMQ__ORDER_WINDOW)
         return GMQ__ORDER_BEYOND;
-    if (!grow(order, i - order->next))
+    if (!grow(order))
         return GMQ__ORDER_NOMEM;
-    if (slot(order, i)->buf)
-        return GMQ__ORDER_DUPLICATE;
-    *slot(order, i) = *packet;
-    gmq_buf_ref(packet->buf);
-    if (!order->held++)
+    if (!order->held)
         order->gap_since = now;
+    size_t at = order->held++;
+    for (; at && order->heap[(at - 1) / 2].i > i; at = (at - 1) / 2)
+        order->heap[at] = order->heap[(at - 1) / 2];
+    order->heap[at].i = i;
+    order->heap[at].packet = *packet;
+    gmq_buf_ref(packet->buf);
     order->held_bytes += gmq_buf_len(packet->buf);
     return GMQ__ORDER_HELD;
+}
+
+static gmq__order_packet pop(gmq__order *order)
+{
+    gmq__order_packet top = order->heap[0].packet;
+    gmq__order_held last = order->heap[--order->held];
+    size_t at = 0;
+    for (size_t child; (child = at * 2 + 1) < order->held; at = child) {
+        if (child + 1 < order->held && order->heap[child + 1].i < order->heap[child].i)
+            child++;
+        if (order->heap[child].i >= last.i)
+            break;
+        order->heap[at] = order->heap[child];
+    }
+    order->heap[at] = last;
+    order->held_bytes -= gmq_buf_len(top.buf);
+    return top;
+}
+
+static void drop_duplicates(gmq__order *order)
+{
+    while (order->held && order->heap[0].i < order->next) {
+        gmq_buf_unref(pop(order).buf);
+        order->duplicates++;
+    }
+    if (!order->held) {
+        gmq__free(order->heap);
+        order->heap = NULL;
+        order->cap = 0;
+    }
 }
 
 gmq__order_verdict gmq__order_put(gmq__order *order, uint64_t i, const gmq__order_packet *packet,
@@ -58,32 +85,26 @@ gmq__order_verdict gmq__order_put(gmq__order *order, uint64_t i, const gmq__orde
 
 bool gmq__order_take(gmq__order *order, gmq__order_packet *out, int64_t now)
 {
-    if (!order->held || !slot(order, order->next)->buf)
+    drop_duplicates(order);
+    if (!order->held || order->heap[0].i != order->next)
         return false;
-    *out = *slot(order, order->next);
-    memset(slot(order, order->next), 0, sizeof *out);
+    *out = pop(order);
     order->next++;
-    order->held--;
-    order->held_bytes -= gmq_buf_len(out->buf);
     order->gap_since = now;
-    if (!order->held) {
-        gmq__free(order->ring);
-        order->ring = NULL;
-        order->cap = 0;
-    }
+    drop_duplicates(order);
     return true;
 }
 
 size_t gmq__order_bytes(const gmq__order *order)
 {
-    return order->held_bytes + order->cap * sizeof *order->ring;
+    return order->held_bytes + order->cap * sizeof *order->heap;
 }
 
 void gmq__order_free(gmq__order *order)
 {
-    for (size_t at = 0; at < order->cap; at++)
-        gmq_buf_unref(order->ring[at].buf);
-    gmq__free(order->ring);
+    for (size_t at = 0; at < order->held; at++)
+        gmq_buf_unref(order->heap[at].packet.buf);
+    gmq__free(order->heap);
     memset(order, 0, sizeof *order);
 }
 

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 
-#define GMQ__ORDER_WINDOW 4096 /* packets this far ahead of the next one are not held */
+#define GMQ__ORDER_WINDOW 65536 /* packets this far ahead of the next one are not held */
 
 typedef struct gmq__order_packet {
     gmq_buf *buf;      /* holds payload */
@@ -12,15 +12,15 @@ typedef struct gmq__order_packet {
     uint32_t position, npackets;
 } gmq__order_packet;
 
+typedef struct gmq__order_held gmq__order_held;
 typedef struct gmq__order {
-    uint64_t next; /* the number that is released next */
-    gmq__order_packet *ring;
-    size_t cap;        /* power of two, or 0 */
-    size_t held;       /* packets in the ring */
-    size_t held_bytes; /* of their buffers */
-    int64_t gap_since; /* when the hole before the first held packet became the oldest; while held >
-                          0 */
-} gmq__order;          /* all zero is a fresh one */
+    uint64_t next;         /* the number that is released next */
+    gmq__order_held *heap; /* min-heap by number; a number may stand there twice */
+    size_t held, cap;
+    size_t held_bytes;   /* of their buffers */
+    uint64_t duplicates; /* found among the held ones; the caller reads and clears it */
+    int64_t gap_since;   /* since when the present hole is the first one; while held > 0 */
+} gmq__order;            /* all zero is a fresh one */
 
 typedef enum gmq__order_verdict {
     GMQ__ORDER_NOW,  /* it is the next one: the caller has it; then take what was waiting for it */

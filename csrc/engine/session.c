@@ -167,6 +167,8 @@ static bool in_order(gmq__engine *engine, gmq__session *s, uint64_t i,
         ok = reassemble(engine, s, &held, consume, now, fault);
         gmq_buf_unref(held.buf);
     }
+    engine->stats.duplicates += s->order.duplicates;
+    s->order.duplicates = 0;
     return ok;
 }
 

@@ -6,9 +6,10 @@
 #include "base/mem.h"
 #include "engine/session_reply.h"
 
-#define S_NS         INT64_C(1000000000)
-#define CLOSING_MOST 1024 /* refusals that wait for the transport; above, strangers get no answer  \
-                           */
+#define S_NS INT64_C(1000000000)
+#define CLOSING_MOST                                                                               \
+    1024 /* refusals that wait for the transport; above, strangers get no answer                   \
+          */
 #define RERROR_NO_PARSE_EMBEDDED 3
 
 static gmq__session_state *state_of(const gmq__engine *engine)
@@ -53,8 +54,11 @@ static void bury_sid(gmq__engine *engine, gmq__session *s, int64_t now)
 
 static void gone(gmq__engine *engine, gmq__session *s)
 {
+    gmq__session_state *state = state_of(engine);
     if (s->call.state == GMQ__CALL_OVER)
-        state_of(engine)->nclosing--;
+        state->nclosing--;
+    if (gmq__tombstones_find(&state->tombstones, gmq__session_sid(s), NULL))
+        gmq__tombstones_add(&state->tombstones, gmq__session_sid(s), 0, s->next_i);
     gmq__session_gone(engine, s);
 }
 

@@ -24,6 +24,8 @@ static void drop(gmq__tombstones *t, stone *s)
 bool gmq__tombstones_add(gmq__tombstones *t, gmq__span sid, int64_t until, uint64_t next_i)
 {
     stone *s = gmq__map_get(&t->by_sid, sid);
+    if (s && next_i > s->next_i)
+        s->next_i = next_i;
     if (s)
         return s->timer.key >= until || gmq__heap_set(&t->by_time, &s->timer, until);
     if (gmq__map_count(&t->by_sid) >= GMQ__TOMBSTONES_MAX)
