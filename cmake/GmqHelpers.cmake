@@ -39,8 +39,8 @@ function(gmq_public_library target map)
     endif()
 endfunction()
 
-# paho has no pkg-config file in Debian. Linked statically where possible: only so can its handling of a PUBACK be led
-# through csrc/transport/paho/hooks.c, without which 0x10 ("nobody is subscribed") is lost.
+# paho has no pkg-config file in Debian. Linked statically where possible: only so can some of its functions be led
+# through csrc/transport/paho/hooks.c, without which 0x10 ("nobody is subscribed") is lost and connecting takes a second.
 function(gmq_find_paho)
     option(GMQ_PAHO_STATIC "Link paho.mqtt.c statically where its archive is installed" ON)
     find_package(OpenSSL REQUIRED)
@@ -54,7 +54,10 @@ function(gmq_find_paho)
     target_include_directories(gmq_paho SYSTEM INTERFACE ${PAHO_INCLUDE})
     if(GMQ_PAHO_STATIC AND PAHO_ARCHIVE)
         target_link_libraries(gmq_paho INTERFACE ${PAHO_ARCHIVE})
-        target_link_options(gmq_paho INTERFACE -Wl,--wrap=MQTTProtocol_handlePubacks)
+        foreach(function MQTTProtocol_handlePubacks Thread_signal_cond Thread_wait_cond Socket_getReadySocket
+                         Socket_new SocketBuffer_pendingWrite SocketBuffer_cleanup MQTTAsync_writeComplete)
+            target_link_options(gmq_paho INTERFACE -Wl,--wrap=${function})
+        endforeach()
         target_compile_definitions(gmq_paho INTERFACE GMQ_PAHO_WRAPPED)
     else()
         message(STATUS "paho is linked dynamically: calls without a server are noticed only at their deadline")

@@ -38,8 +38,8 @@ static gmq_status start(gmq__pclient *c, MQTTAsync_connectOptions *options)
     int rc = MQTTAsync_connect(c->handle, options);
     if (rc == MQTTASYNC_SUCCESS)
         return GMQ_OK;
-    return gmq__fail(rc == GMQ__PAHO_NOMEM ? GMQ_E_NOMEM : GMQ_E_INVALID,
-                     "%s: cannot connect: %s", c->name, MQTTAsync_strerror(rc));
+    return gmq__fail(rc == GMQ__PAHO_NOMEM ? GMQ_E_NOMEM : GMQ_E_INVALID, "%s: cannot connect: %s",
+                     c->name, MQTTAsync_strerror(rc));
 }
 
 static void set_callbacks(gmq__pclient *c, MQTTAsync_connectOptions *options)

@@ -14,6 +14,13 @@ static void make_anchor(void)
 {
     static MQTTAsync anchor;
     MQTTAsync_create(&anchor, "tcp://localhost:1", "gmq-anchor", MQTTCLIENT_PERSISTENCE_NONE, NULL);
+    gmq__phook_start();
+}
+
+void gmq__pclient_enter(gmq__pclient *c, gmq__pstate state)
+{
+    gmq__phook_connecting((state == GMQ__P_CONNECTING) - (c->state == GMQ__P_CONNECTING));
+    c->state = state;
 }
 
 static void free_client(gmq__pclient *c)
@@ -149,7 +156,7 @@ static gmq_status do_connect(gmq__transport *t)
     pthread_mutex_lock(&c->lock);
     bool idle = c->state == GMQ__P_IDLE;
     if (idle) {
-        c->state = GMQ__P_CONNECTING;
+        gmq__pclient_enter(c, GMQ__P_CONNECTING);
         c->attempt++;
         c->inflight = c->inflight_qos0 = 0;
         c->inflight_bytes = 0;
@@ -162,7 +169,7 @@ static gmq_status do_connect(gmq__transport *t)
     if (status != GMQ_OK) {
         drop_handle(c);
         pthread_mutex_lock(&c->lock);
-        c->state = GMQ__P_IDLE;
+        gmq__pclient_enter(c, GMQ__P_IDLE);
         pthread_mutex_unlock(&c->lock);
     }
     return status;
@@ -185,8 +192,7 @@ static void do_close(gmq__transport *t)
     pthread_mutex_lock(&c->lock);
     gmq__pstate was = c->state;
     uint32_t attempt = c->attempt;
-    if (was != GMQ__P_CLOSING)
-        c->state = GMQ__P_CLOSING;
+    gmq__pclient_enter(c, GMQ__P_CLOSING);
     pthread_mutex_unlock(&c->lock);
     if (was == GMQ__P_CLOSING || (was == GMQ__P_CONNECTED && disconnect(c)))
         return;
@@ -199,6 +205,7 @@ static void destroy(gmq__transport *t)
     gmq__pclient *c = client_of(t);
     pthread_mutex_lock(&c->lock);
     c->dead = true;
+    gmq__pclient_enter(c, GMQ__P_IDLE);
     while (c->calling)
         pthread_cond_wait(&c->idle, &c->lock);
     pthread_mutex_unlock(&c->lock);

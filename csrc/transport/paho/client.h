@@ -71,6 +71,7 @@ typedef struct gmq__pclient {
 } gmq__pclient;
 
 /* ---- client.c ---- */
+void gmq__pclient_enter(gmq__pclient *c, gmq__pstate state); /* the lock is held */
 void gmq__pclient_unref(gmq__pclient *c);
 
 /* ---- attempt.c: options for paho ---- */
@@ -110,5 +111,7 @@ void gmq__pdiagnose(gmq__pclient *c, uint32_t attempt, const char *fallback);
 /* Reason code of the PUBACK that paho handles on this thread right now; 0 where it cannot be known.
  */
 int gmq__phook_puback_reason(void);
+void gmq__phook_start(void);            /* once, after paho's first client was made */
+void gmq__phook_connecting(int change); /* one more, or one less, is connecting */
 
 #endif

@@ -227,7 +227,7 @@ static bool begin(gmq__pclient *c, uint32_t attempt)
     pthread_mutex_lock(&c->lock);
     bool mine = !c->dead && c->state == GMQ__P_CONNECTING && c->attempt == attempt;
     if (mine) {
-        c->state = GMQ__P_DIAGNOSING;
+        gmq__pclient_enter(c, GMQ__P_DIAGNOSING);
         c->refs++;
     }
     pthread_mutex_unlock(&c->lock);

@@ -6,6 +6,10 @@
 #include "transport/paho/client.h"
 #include "transport/reason.h"
 
+#define WINDOW                                                                                     \
+    256 /* publishes in flight; paho looks them up in lists, so that more are slower, not faster   \
+         */
+
 /* ---- telling the sink ---- */
 
 /* Calls into the sink are made without the lock; destroy() waits for those begun. */
@@ -25,7 +29,7 @@ void gmq__pevent_end(gmq__pclient *c, uint32_t attempt, gmq__pstate from, gmq__t
     pthread_mutex_lock(&c->lock);
     bool mine = !c->dead && c->state == from && c->attempt == attempt;
     if (mine) {
-        c->state = GMQ__P_IDLE;
+        gmq__pclient_enter(c, GMQ__P_IDLE);
         c->calling++;
     }
     pthread_mutex_unlock(&c->lock);
@@ -61,7 +65,7 @@ static void connected(gmq__pclient *c, const gmq__mqtt_limits *limits)
     pthread_mutex_lock(&c->lock);
     bool mine = !c->dead && c->state == GMQ__P_CONNECTING;
     if (mine) {
-        c->state = GMQ__P_CONNECTED;
+        gmq__pclient_enter(c, GMQ__P_CONNECTED);
         c->limits = *limits;
         c->calling++;
     }
@@ -76,7 +80,7 @@ static void connected(gmq__pclient *c, const gmq__mqtt_limits *limits)
 static gmq__mqtt_limits default_limits(const gmq__pclient *c)
 {
     return (gmq__mqtt_limits){
-        .receive_max = 65535,
+        .receive_max = WINDOW,
         .packet_max = SIZE_MAX,
         .keep_alive_s = c->keep_alive_s,
         .properties = c->version == MQTTVERSION_5,
@@ -111,6 +115,8 @@ void gmq__pevent_connected5(void *context, MQTTAsync_successData5 *response)
     limits.packet_max = packet_max ? packet_max : SIZE_MAX;
     if (!limits.receive_max)
         limits.receive_max = 1;
+    if (limits.receive_max > WINDOW)
+        limits.receive_max = WINDOW;
     connected(c, &limits);
 }
 
