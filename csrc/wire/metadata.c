@@ -129,9 +129,9 @@ gmq_status gmq__metadata_copy(gmq_metadata **out, const gmq_metadata *md)
         *out = NULL;
         return GMQ_OK;
     }
-    gmq_metadata *copy;
+    gmq_metadata *copy = NULL;
     gmq_status status = gmq_metadata_new(&copy);
-    if (status != GMQ_OK)
+    if (!copy)
         return status;
     for (size_t i = 0; i < md->count && status == GMQ_OK; i++)
         status = gmq__metadata_add_raw(copy, gmq__metadata_key(md, i), gmq__metadata_value(md, i));

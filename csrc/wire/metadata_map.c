@@ -50,7 +50,8 @@ static item *sort_items(item *items, size_t n)
 static void put_entry(gmq__bytes *out, uint32_t field, const item *items, size_t nvalues)
 {
     gmq__span key = items[0].key;
-    size_t len = key.len ? gmq__pb_bytes_len(FIELD_KEY, key.len) : 0; /* an empty key is left out, an empty value not */
+    size_t len = key.len ? gmq__pb_bytes_len(FIELD_KEY, key.len)
+                         : 0; /* an empty key is left out, an empty value not */
     for (size_t i = 0; i < nvalues; i++)
         len += gmq__pb_bytes_len(FIELD_VALUE, items[i].body.len);
     gmq__pb_put_tag(out, field, GMQ__PB_BYTES);

@@ -1,4 +1,5 @@
-/* Packet: payload of every PUBLISH on request and response topics. PROTOCOL-session.md, "Packet". */
+/* Packet: payload of every PUBLISH on request and response topics. PROTOCOL-session.md, "Packet".
+ */
 #ifndef GMQ_WIRE_PACKET_H
 #define GMQ_WIRE_PACKET_H
 
@@ -6,8 +7,8 @@
 
 #include "base/bytes.h"
 
-#define GMQ__PACKET_LIMIT_MIN 16
-#define GMQ__PACKET_LIMIT_MAX (256 * 1024 * 1024 - 128 * 1024 - 1) /* limit < 256 MiB - 128 KiB */
+#define GMQ__PACKET_LIMIT_MIN     16
+#define GMQ__PACKET_LIMIT_MAX     (256 * 1024 * 1024 - 128 * 1024 - 1) /* limit < 256 MiB - 128 KiB */
 #define GMQ__PACKET_LIMIT_DEFAULT 128000
 
 typedef struct gmq__packet {
@@ -16,8 +17,8 @@ typedef struct gmq__packet {
     uint32_t npackets;
 } gmq__packet;
 
-/* Decodes as the reference does: fields in any order, last one wins, unknown ones skipped, missing = empty, 0, 1.
- * GMQ_E_PARSE otherwise. Does not judge position against npackets. */
+/* Decodes as the reference does: fields in any order, last one wins, unknown ones skipped, missing
+ * = empty, 0, 1. GMQ_E_PARSE otherwise. Does not judge position against npackets. */
 gmq_status gmq__packet_decode(gmq__span bytes, gmq__packet *out);
 
 void gmq__packet_encode(gmq__bytes *out, gmq__span payload, uint32_t position, uint32_t npackets);
