@@ -1,0 +1,40 @@
+"""Fixtures that several suites use."""
+
+import pytest
+from stack import BUILD, GATEWAY, ROOT, Broker, Gateway, protoset
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory):
+    """One mosquitto for all tests that do not harm it. Every test has a base topic of its own."""
+    started = Broker(tmp_path_factory.mktemp("mosquitto"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def demo_protoset(tmp_path_factory):
+    return protoset(tmp_path_factory.mktemp("protoset"), ROOT / "docs/examples/proto/demo.proto")
+
+
+@pytest.fixture
+def base(request):
+    """A base topic that no other test uses; two levels, as users have them."""
+    name = "".join(c if c.isalnum() else "_" for c in request.node.nodeid.split("::", 1)[-1])
+    return f"tests/{name[:60]}"
+
+
+@pytest.fixture
+def start_gateway():
+    """Gateway(...) that is stopped after the test."""
+    if not GATEWAY.exists():
+        pytest.fail(f"{GATEWAY} is missing: build first, or set GMQ_BUILD_DIR (now {BUILD})")
+    started = []
+
+    def start(*args, **kwargs):
+        started.append(Gateway(*args, **kwargs))
+        return started[-1]
+
+    yield start
+    for gateway in started:
+        gateway.stop()

@@ -1,0 +1,36 @@
+"""Fixtures of the integration suite: a gRPC server, the gateway, a client of the dialect."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from session import SessionClient
+from stack import ROOT, protoset
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from servers import Server
+
+
+@pytest.fixture(scope="session")
+def relay_protoset(tmp_path_factory):
+    return protoset(tmp_path_factory.mktemp("protoset"), ROOT / "tests/fixtures/protos/relay.proto")
+
+
+@pytest.fixture
+def server():
+    started = Server()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def gateway(broker, base, server, relay_protoset, start_gateway):
+    return start_gateway(broker.url(base), (relay_protoset, server.target))
+
+
+@pytest.fixture
+def client(broker, base):
+    started = SessionClient(broker.port, base)
+    yield started
+    started.close()

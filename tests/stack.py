@@ -1,0 +1,145 @@
+"""What the tests start: mosquitto, the gateway. On free ports of 127.0.0.1, stopped by pid."""
+
+import os
+import queue
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = Path(os.environ.get("GMQ_BUILD_DIR", ROOT / "build")).resolve()
+GATEWAY = BUILD / "bin" / "grpc-mqtt-gateway"
+PATIENCE = 20  # seconds that something may take; no test waits for that on its good path
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Process:
+    """A child whose output is kept, line by line."""
+
+    def __init__(self, *command, env=None):
+        self.command = [str(word) for word in command]
+        self.lines = []
+        self._new = queue.Queue()
+        self._child = subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**os.environ, **(env or {})},
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self._child.stdout:
+            self.lines.append(line.rstrip("\n"))
+            self._new.put(self.lines[-1])
+        self._new.put(None)
+
+    @property
+    def pid(self):
+        return self._child.pid
+
+    @property
+    def running(self):
+        return self._child.poll() is None
+
+    def expect(self, pattern, patience=PATIENCE):
+        """The next line of output that has `pattern` in it."""
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                line = self._new.get(timeout=max(0, deadline - time.monotonic()))
+            except queue.Empty:
+                line = None
+            if line is None:
+                raise AssertionError(
+                    "\n".join([f"no line with {pattern!r} from {self.command}:", *self.lines])
+                )
+            if re.search(pattern, line):
+                return line
+
+    def send(self, number):
+        self._child.send_signal(number)
+
+    def wait(self, patience=PATIENCE):
+        status = self._child.wait(patience)
+        self._reader.join(patience)
+        return status
+
+    def stop(self, number=signal.SIGTERM):
+        """Ends it, harder after a while, and gives its exit status."""
+        if self.running:
+            self.send(number)
+        try:
+            return self.wait()
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            return self.wait()
+
+
+class Broker:
+    """mosquitto with a configuration and a directory of its own."""
+
+    def __init__(self, directory, *settings):
+        self.port = free_port()
+        self.directory = Path(directory)
+        self.config = self.directory / f"mosquitto-{self.port}.conf"
+        lines = [
+            f"listener {self.port} 127.0.0.1",
+            "persistence false",
+            "log_dest stderr",
+            *settings,
+        ]
+        if not any(line.startswith("allow_anonymous") for line in settings):
+            lines.append("allow_anonymous true")
+        self.config.write_text("\n".join(lines) + "\n")
+        self.process = None
+        self.start()
+
+    def start(self):
+        path = os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin"
+        self.process = Process("mosquitto", "-c", self.config, env={"PATH": path})
+        self.process.expect(r"mosquitto version .* running")
+
+    def url(self, base, **query):
+        options = "&".join(f"{key}={value}" for key, value in query.items())
+        return f"mqtt://127.0.0.1:{self.port}/{base}" + (f"?{options}" if options else "")
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.stop(number)
+
+
+class Gateway(Process):
+    """grpc-mqtt-gateway; `pairs` are (descriptor set, target)."""
+
+    def __init__(self, url, *pairs, arguments=(), ready=True):
+        words = [
+            word for file, target in pairs for word in ("--descriptors", file, "--target", target)
+        ]
+        super().__init__(GATEWAY, "-L", url, *words, *arguments)
+        if ready:
+            self.expect("ready: ")
+
+
+def protoset(directory, proto, *include):
+    """Compiles `proto` with what it imports; the file made."""
+    proto = Path(proto)
+    out = Path(directory) / (proto.stem + ".protoset")
+    includes = [f"-I{path}" for path in (proto.parent, ROOT / "proto", *include)]
+    subprocess.run(
+        ["protoc", "--include_imports", *includes, f"--descriptor_set_out={out}", proto.name],
+        check=True,
+    )
+    return out
