@@ -1,23 +1,14 @@
 /* Any bytes as a descriptor set: refused with the map unchanged, or read into a consistent map. */
-#include <stdlib.h>
-
+#include "fuzz/fuzz.h"
 #include "methods/method_map.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static void check(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static void check_rows(const gmq_method_map *map)
 {
     for (size_t i = 0; i < gmq_method_map_count(map); i++) {
         check(gmq_method_map_find(map, gmq_method_map_path(map, i)) == (int64_t)i);
         int32_t kind = gmq_method_map_kind(map, i), batched = gmq_method_map_batched_stream(map, i);
-        int32_t server = gmq_method_map_server_clevel(map, i),
-                client = gmq_method_map_client_clevel(map, i);
+        int32_t server = gmq_method_map_server_clevel(map, i);
+        int32_t client = gmq_method_map_client_clevel(map, i);
         check(kind >= 0 && kind <= 3 && batched >= -1 && batched <= 1);
         check(server >= -1 && server <= 22 && client >= -1 && client <= 22);
     }
