@@ -48,6 +48,8 @@ bool gmq__os_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64
 {
     if (deadline_ns == INT64_MAX)
         return pthread_cond_wait(cond, mutex) == 0;
+    if (deadline_ns < 0) /* would be refused as no time at all, and the caller's loop would spin */
+        deadline_ns = 0;
     struct timespec ts = {deadline_ns / GMQ__NS_PER_S, deadline_ns % GMQ__NS_PER_S};
     return pthread_cond_timedwait(cond, mutex, &ts) != ETIMEDOUT;
 }
