@@ -84,14 +84,15 @@ static gmq_status copy_bound(gmq_method_map **out, const gmq_method_map *map)
     return status;
 }
 
-/* Channel of `name`, made when it is the first of that name. */
-static grpc_channel *channel_of(gmq__targets *targets, const char *name)
+/* Channel of the target of method `index`, made when it is the first with that target. */
+static grpc_channel *channel_of(gmq__targets *targets, size_t index)
 {
+    const char *name = gmq_method_map_target(targets->map, index);
     for (size_t i = 0; i < targets->count; i++) {
-        if (strcmp(targets->names[i], name) == 0)
+        if (strcmp(gmq_method_map_target(targets->map, targets->first[i]), name) == 0)
             return targets->channels[i];
     }
-    targets->names[targets->count] = name;
+    targets->first[targets->count] = index;
     return targets->channels[targets->count++] = channel_make(name);
 }
 
@@ -100,11 +101,11 @@ static gmq_status open_channels(gmq__targets *targets)
     size_t count = gmq_method_map_count(targets->map);
     targets->by_index = calloc(count, sizeof(grpc_channel *));
     targets->channels = calloc(count, sizeof(grpc_channel *));
-    targets->names = calloc(count, sizeof(char *));
-    if (!targets->by_index || !targets->channels || !targets->names)
+    targets->first = calloc(count, sizeof *targets->first);
+    if (!targets->by_index || !targets->channels || !targets->first)
         return gmq_error_set(GMQ_E_NOMEM, "out of memory");
     for (size_t i = 0; i < count; i++)
-        targets->by_index[i] = channel_of(targets, gmq_method_map_target(targets->map, i));
+        targets->by_index[i] = channel_of(targets, i);
     return GMQ_OK;
 }
 
@@ -129,7 +130,7 @@ void gmq__targets_clear(gmq__targets *targets)
         grpc_channel_destroy(targets->channels[i]);
     free(targets->channels);
     free(targets->by_index);
-    free((void *)targets->names);
+    free(targets->first);
     gmq_method_map_free(targets->map);
     memset(targets, 0, sizeof *targets);
 }

@@ -10,7 +10,7 @@ typedef struct gmq__targets {
     gmq_method_map *map;     /* the bound methods */
     grpc_channel **by_index; /* of method `index` in `map`; borrowed from `channels` */
     grpc_channel **channels; /* one a distinct target */
-    const char **names;      /* of `channels`; borrowed from `map` */
+    size_t *first;           /* of each channel: its first method in `map` */
     size_t count;            /* of `channels` */
 } gmq__targets;              /* all zero is empty */
 
