@@ -23,6 +23,17 @@ static void copies(void **state)
     gmq_buf_unref(NULL);
 }
 
+static void filled_in_by_the_maker(void **state)
+{
+    (void)state;
+    uint8_t *data = NULL;
+    gmq_buf *buf = gmq__buf_alloc(3, &data);
+    assert_non_null(buf);
+    memcpy(data, "abc", 3);
+    assert_true(gmq__span_equal_str(gmq__buf_span(buf), "abc"));
+    gmq_buf_unref(buf);
+}
+
 static void empty_ones_have_data_too(void **state)
 {
     (void)state;
@@ -144,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(copies),
+        cmocka_unit_test(filled_in_by_the_maker),
         cmocka_unit_test(empty_ones_have_data_too),
         cmocka_unit_test(misuse),
         cmocka_unit_test(taking_over),

@@ -13,6 +13,8 @@ static void keeps_status_and_text(void **state)
     assert_string_equal(gmq_error_text(), "option x is 3");
     assert_int_equal(gmq__fail_nomem(), GMQ_E_NOMEM);
     assert_string_equal(gmq_error_text(), "out of memory");
+    assert_int_equal(gmq_error_set(GMQ_E_URL, "100%s"), GMQ_E_URL); /* no format */
+    assert_string_equal(gmq_error_text(), "100%s");
 }
 
 static void control_characters_and_bad_bytes(void **state)

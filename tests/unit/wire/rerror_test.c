@@ -162,6 +162,36 @@ static void of_status_and_embedded_the_status_wins(void **state)
     hex_free(bytes);
 }
 
+static void unknown_fields_are_skipped(void **state)
+{
+    (void)state;
+    gmq__span bytes = hex_decode("280108054a0161"
+                                 "12016d"
+                                 "9d0600000000"),
+              wrapped;
+    gmq__remote_error error;
+    assert_int_equal(gmq__remote_error_decode(bytes, &error), GMQ_OK);
+    assert_true(error.type == GMQ__RERROR_CALL_ERROR && gmq__span_equal_str(error.message, "m"));
+    hex_free(bytes);
+    wrapped = hex_decode("1801"
+                         "12020814"
+                         "4a0161"); /* and beside the error */
+    gmq__response response;
+    assert_int_equal(gmq__response_decode(wrapped, 100, &response), GMQ_OK);
+    assert_true(response.is_error && response.error.type == GMQ__RERROR_TIMEOUT);
+    hex_free(wrapped);
+}
+
+/* Made by hand rather than read: what is embedded may be rubbish, the status stands. */
+static void rubbish_embedded_by_hand(void **state)
+{
+    (void)state;
+    const gmq__remote_error error = {.type = GMQ__RERROR_TIMEOUT,
+                                     .message = gmq__span_str("late"),
+                                     .embedded = gmq__span_str("\xff\xff")};
+    expect_status(&error, GMQ_CODE_DEADLINE_EXCEEDED, "late");
+}
+
 static void text_is_made_valid(void **state)
 {
     (void)state;
@@ -219,6 +249,8 @@ int main(void)
         cmocka_unit_test(unknown_types_and_codes),
         cmocka_unit_test(embedded_errors),
         cmocka_unit_test(of_status_and_embedded_the_status_wins),
+        cmocka_unit_test(unknown_fields_are_skipped),
+        cmocka_unit_test(rubbish_embedded_by_hand),
         cmocka_unit_test(text_is_made_valid),
         cmocka_unit_test(scrubbing),
     };

@@ -111,6 +111,21 @@ static void submessages_merge(void **state)
     hex_free(bytes);
 }
 
+static void unknown_fields_are_skipped(void **state)
+{
+    (void)state;
+    gmq__span bytes = hex_decode("0a0c"
+                                 "3001"
+                                 "0a060a0268691801"
+                                 "2007"
+                                 "1801");
+    gmq__response r;
+    assert_int_equal(gmq__response_decode(bytes, LIMIT, &r), GMQ_OK);
+    assert_true(r.has_body && gmq__span_equal_str(r.body, "hi"));
+    assert_int_equal(r.code, 7);
+    hex_free(bytes);
+}
+
 static void which_of_the_two(void **state)
 {
     (void)state;
@@ -173,8 +188,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trips),       cmocka_unit_test(appends),
-        cmocka_unit_test(submessages_merge), cmocka_unit_test(which_of_the_two),
-        cmocka_unit_test(refused),           cmocka_unit_test(metadata_limit),
+        cmocka_unit_test(submessages_merge), cmocka_unit_test(unknown_fields_are_skipped),
+        cmocka_unit_test(which_of_the_two),  cmocka_unit_test(refused),
+        cmocka_unit_test(metadata_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
