@@ -271,11 +271,15 @@ class SessionClient:
             assert self._granted.wait(PATIENCE)
 
     def publish(self, topic, payload, index):
+        self.publish_raw(topic, payload, [] if index is None else [("i", str(index))])
+
+    def publish_raw(self, topic, payload, user_properties, qos=1):
         properties = None
-        if index is not None and self.version == mqtt.MQTTv5:
+        if user_properties and self.version == mqtt.MQTTv5:
             properties = Properties(PacketTypes.PUBLISH)
-            properties.UserProperty = [("i", str(index))]
-        self.mqtt.publish(topic, payload, qos=1, properties=properties).wait_for_publish(PATIENCE)
+            properties.UserProperty = [tuple(pair) for pair in user_properties]
+        sent = self.mqtt.publish(topic, payload, qos=qos, properties=properties)
+        sent.wait_for_publish(PATIENCE)
 
     def call(self, path, message=b"", **kwargs):
         """Starts a call: subscribes, then publishes its Request."""
