@@ -1,3 +1,4 @@
+#define GMQ__ERROR_C
 #include "base/error.h"
 
 #include <stdarg.h>
