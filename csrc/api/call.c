@@ -90,7 +90,9 @@ static gmq_status check_start(gmq_call **out, gmq_client *client, const char *pa
 {
     if (!out || !path)
         return gmq__fail(GMQ_E_INVALID, "gmq_call_start: %s is NULL", out ? "path" : "out");
-    gmq_status status = gmq__endpoint_check(client ? &client->endpoint : NULL, "client");
+    if (!client)
+        return gmq__fail(GMQ_E_INVALID, "client is NULL");
+    gmq_status status = gmq__endpoint_check(&client->endpoint, "client");
     if (status != GMQ_OK)
         return status;
     if (kind < GMQ_RPC_UNARY || kind > GMQ_RPC_BIDI_STREAMING)

@@ -24,7 +24,9 @@ gmq_status gmq_server_new(gmq_server **out, const char *url, const gmq_options *
 
 gmq_status gmq_server_set_methods(gmq_server *server, const gmq_method_map *map)
 {
-    gmq_status status = gmq__endpoint_check(server ? &server->endpoint : NULL, "server");
+    if (!server)
+        return gmq__fail(GMQ_E_INVALID, "server is NULL");
+    gmq_status status = gmq__endpoint_check(&server->endpoint, "server");
     if (status != GMQ_OK)
         return status;
     gmq_method_map *copy = NULL;

@@ -70,7 +70,7 @@ size_t gmq__nodelay_peer(const char *host, uint16_t port)
     const struct dirent *entry;
     while ((entry = readdir(dir)))
         if (entry->d_name[0] != '.')
-            n += set_if_peer(atoi(entry->d_name), &p);
+            n += set_if_peer((int)strtol(entry->d_name, NULL, 10), &p);
     closedir(dir);
     return n;
 }
