@@ -128,9 +128,19 @@ class CallState:
         control = self.control
         return self.code is not None or (bool(control) and control[-1][0] == gmq.EVENT_FINISHED)
 
+    def held(self) -> bool:
+        """The status is here but messages are unread: to the caller the call goes on, as with gRPC."""
+        control = self.control
+        return (
+            not self.unary_response
+            and bool(self.messages)
+            and bool(control)
+            and control[0][0] == gmq.EVENT_FINISHED
+        )
+
     def stirred(self) -> bool:
         """Something is here that settle() would take in, or the end."""
-        return bool(self.control) or self.code is not None
+        return self.code is not None or (bool(self.control) and not self.held())
 
     def stirred_or_message(self) -> bool:
         return bool(self.messages or self.control) or self.code is not None
@@ -140,7 +150,7 @@ class CallState:
     def settle(self) -> None:
         """Takes in the events that came. Any thread."""
         with self.lock:
-            while self.control:
+            while self.control and not self.held():
                 kind, code, text, _, metadata = self.control.pop(0)
                 if kind == gmq.EVENT_FINISHED:
                     self._finish(code, text, metadata)
@@ -152,6 +162,8 @@ class CallState:
 
     def _finish(self, code: int, text: str, metadata: tuple[tuple[str, str | bytes], ...]) -> None:
         self.finished = True
+        if self.callbacks:
+            self.pump.call_over(self.tag)
         if self.code is not None:
             return
         status = CODES.get(code)
@@ -182,13 +194,19 @@ class CallState:
 
     # ---- Ending it from here
 
-    def abort(self, code: grpc.StatusCode, details: str) -> bool:
-        """Ends the call with this status and tells the peer; False when it was over."""
+    def abort(self, code: grpc.StatusCode, details: str, overrule: bool = False) -> bool:
+        """Ends the call with this status and tells the peer; False when it was over.
+
+        `overrule`: what the peer said counts no more, should it be here.
+        """
         with self.lock:
-            self.settle()
+            if not overrule:
+                self.settle()
             if self.code is not None:
                 return False
             self._end(code, details)
+            self.messages.clear()
+            self.settle()
         if self.call is not None:
             self.call.cancel_with(code.value[0], details)
         self.pump.wake(self.tag)
@@ -474,6 +492,7 @@ class _MultiThreadedRendezvous(_Call):
                 return self._response(data)
             if state.control:
                 state.settle()  # its messages came before it: look once more
+                state.pump.nudge(state.tag)
             elif state.code is None:
                 state.pump.drive(
                     state.tag, state.stirred if state.unary_response else state.stirred_or_message
@@ -495,7 +514,8 @@ class _MultiThreadedRendezvous(_Call):
             self._renew_credit()
         response = deserialize(data, state.deserializer)
         if response is None:
-            state.abort(grpc.StatusCode.INTERNAL, "Exception deserializing response!")
+            details = "Exception deserializing response!"
+            state.abort(grpc.StatusCode.INTERNAL, details, overrule=True)
             raise self
         return response
 

@@ -28,6 +28,5 @@ def check(made_in: int, what: str) -> None:
     """Raises ForkedError when generation() is no longer what it was when `what` was made."""
     if made_in != _generation:
         raise ForkedError(
-            f"this {what} was made before a fork() and cannot be used in the child process; "
-            f"make a new one after the fork"
+            f"the {what} was made before a fork(): make a new one in the child process"
         )

@@ -67,9 +67,7 @@ class Pump:
             threading.RLock()
         )  # reentrant: garbage collection may run anything of ours at any point
         self._baton = threading.Lock()
-        self._waiting: dict[
-            int, list[threading.Lock]
-        ] = {}  # tag -> locks of followers; rows live while one waits
+        self._waiting: dict[int, list[threading.Lock]] = {}  # tag -> locks of its followers
         self._watched: dict[int, Watched] = {}  # tag -> calls with callbacks, until those are run
         self._due: deque[int] = deque()  # tags that the background thread must look at
         self._wake = threading.Condition(self._lock)
@@ -146,6 +144,12 @@ class Pump:
                 for lock in self._waiting.get(tag, ()):
                     _release(lock)
 
+    def nudge(self, tag: int) -> None:
+        """As wake(), and has the leader look again too, whom no lock holds."""
+        self.wake(tag)
+        if self._baton.locked():
+            self.queue.post(gmq.EVENT_USER, tag, 0, None)
+
     def _pass_on(self) -> None:
         """After the baton was put down: somebody who waits must take it up."""
         if self._waiting:
@@ -196,9 +200,11 @@ class Pump:
             self.wake(_BACKGROUND_TAG)
 
     def watch_state(self, on_state: Callable[[int], None] | None) -> None:
-        """Has the background thread call `on_state` with the state, now and after each change;
+        """Has the background thread call `on_state` with the state, now and at each change.
+
         None: no more.
         """
+        _fork.check(self.generation, "channel")
         with self._lock:
             self._on_state = on_state
             self._due.append(CLIENT_TAG)
@@ -216,6 +222,12 @@ class Pump:
             self._watched[call.tag] = call
             self._due.append(call.tag)  # it may be over already
             self._need_background()
+
+    def call_over(self, tag: int) -> None:
+        """A call was seen to be over: its callbacks are due."""
+        if tag in self._watched:
+            self._due.append(tag)
+            self.wake(_BACKGROUND_TAG)
 
     def _need_background(self) -> None:
         if self._thread is None:

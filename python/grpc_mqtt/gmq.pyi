@@ -9,7 +9,10 @@ _Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 _MetadataIn: TypeAlias = Iterable[tuple[str | bytes, str | bytes]] | None
 
 Event: TypeAlias = tuple[int, int, int, str, Any, _Metadata]
-"""(type, tag, code, text, body, metadata); body is the message (bytes), the new Call, or None."""
+"""(type, tag, code, text, body, metadata).
+
+body is the message (bytes), for CALL the new (Call, tag) of 2**63 or more, or None.
+"""
 
 Control: TypeAlias = tuple[int, int, str, Any, _Metadata]
 """(type, code, text, body, metadata), in the second list of a registry's row."""
@@ -91,7 +94,8 @@ class Queue:
     ) -> list[int]:
         """Hands events to `registry[tag]`, a tuple that begins with two lists (messages, Controls).
 
-        Events of unknown tags are dropped; FINISHED removes the tag. Returns the tags that got
+        Events of unknown tags are dropped; FINISHED removes the tag, CALL adds that of the new
+        call. Returns the tags that got
         something.
         """
     def post(self, type: int, tag: int, code: int, text: str | None, /) -> None: ...

@@ -217,9 +217,8 @@ class MqttServer:
         if kind == gmq.EVENT_STATE and code == gmq.STATE_READY:
             self.ready.set()
         elif kind == gmq.EVENT_CALL:
-            tag = len(self._calls) + 1
-            body.set_tag(tag)
-            self._calls[tag] = _Call(body, metadata)
+            call, tag = body
+            self._calls[tag] = _Call(call, metadata)
             self._calls[tag].begin()
         elif kind == gmq.EVENT_MESSAGE:
             self._calls[tag].message(body)
@@ -228,10 +227,8 @@ class MqttServer:
         elif kind == gmq.EVENT_WRITABLE:
             self._calls[tag].flush()
         elif kind == gmq.EVENT_FINISHED:
-            call = self._calls[tag]
-            if call.path in (HANG, HANG_STREAM):
+            if self._calls.pop(tag).path in (HANG, HANG_STREAM):
                 self.cancelled.set()
-            call.call = None
 
 
 def _errors():

@@ -143,7 +143,9 @@ def test_registered_method(echo):
 
 def test_credentials_on_an_insecure_channel(channel):
     credentials = grpc.access_token_call_credentials("secret")
-    expected = "Established channel does not have a sufficient security level to transfer call credential."
+    expected = (
+        "Established channel does not have a sufficient security level to transfer call credential."
+    )
     with pytest.raises(grpc.RpcError) as caught:
         channel.unary_unary(UNARY)(b"", credentials=credentials)
     terminated(caught.value, grpc.StatusCode.UNAUTHENTICATED, expected)
@@ -154,7 +156,9 @@ def test_credentials_on_an_insecure_channel(channel):
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-@pytest.mark.parametrize("pair", [("UpperCase", "v"), ("key", "line\nbreak"), ("", "v"), ("k", "é")])
+@pytest.mark.parametrize(
+    "pair", [("UpperCase", "v"), ("key", "line\nbreak"), ("", "v"), ("k", "é")]
+)
 def test_invalid_metadata(mqtt_server, pair):
     """As grpcio 1.51 says it; newer ones end the call with INTERNAL instead."""
     with mqtt_server.channel() as channel:
@@ -363,6 +367,38 @@ def test_future_timeout_and_cancel(channel, echo):
         call.exception()
     assert tuple(call.initial_metadata()) == () and tuple(call.trailing_metadata()) == ()
     assert echo.cancelled.wait(SOON)  # the server hears of it
+
+
+def test_unread_messages_hold_the_status_back(channel):
+    """As long as messages are unread the call is not over, whatever the server has sent."""
+    for metadata in (None, (("x-status", "5"),)):
+        call = channel.unary_stream(SERVER_STREAM)(b"3 1", metadata=metadata)
+        assert next(call) == b"0"
+        assert call.is_active() and not call.done()
+        assert call.cancel() is True
+        with pytest.raises(grpc.RpcError):
+            next(call)
+        terminated(call, grpc.StatusCode.CANCELLED, "Locally cancelled by application!")
+
+
+def test_code_while_another_thread_reads(channel):
+    call = channel.unary_stream(SERVER_STREAM)(b"5 1")
+    codes = []
+    thread = threading.Thread(target=lambda: codes.append(call.code()))
+    thread.start()
+    assert len(list(call)) == 5
+    thread.join(SOON)
+    assert codes == [grpc.StatusCode.OK]
+
+
+def test_done_callback_of_a_stream_comes_after_its_messages(channel):
+    done = threading.Event()
+    call = channel.unary_stream(SERVER_STREAM)(b"5 1")
+    call.add_done_callback(lambda _: done.set())
+    assert next(call) == b"0"
+    assert not done.is_set()
+    assert len(list(call)) == 4
+    assert done.wait(SOON)
 
 
 def test_cancel_of_a_stream(channel, echo):
