@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The ABI as the public headers declare it: printed, or with --update written to manifest.txt.
+With --baseline LIBRARY, abidw's view of the built library is written to libgrpc_mqtt.abi.
 
 One line for each function (with its whole declaration), opaque type and enum value. What stands in
 manifest.txt has been promised: lines may be added, none may change or go without a new soname.
@@ -8,12 +9,14 @@ manifest.txt has been promised: lines may be added, none may change or go withou
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADERS = ROOT / "include" / "grpc_mqtt"
 MANIFEST = Path(__file__).with_name("manifest.txt")
+BASELINE = Path(__file__).with_name("libgrpc_mqtt.abi")
 OF_GATEWAY = {"gateway.h", "proxy.h"}
 MAPS = {
     "grpc_mqtt": "csrc/api/grpc_mqtt.map",
@@ -73,10 +76,20 @@ def manifest() -> list[str]:
     return sorted(lines)
 
 
+def write_baseline(library: str) -> None:
+    """What is private, or of the machine, is left out as far as abidw can."""
+    left_out = ["--drop-private-types", "--exported-interfaces-only", "--no-elf-needed"]
+    no_places = ["--no-corpus-path", "--no-comp-dir-path", "--no-show-locs", "--short-locs"]
+    command = ["abidw", "--headers-dir", str(HEADERS), *left_out, *no_places]
+    subprocess.run([*command, "--out-file", str(BASELINE), library], check=True)
+
+
 def main() -> int:
     text = "\n".join(manifest()) + "\n"
     if sys.argv[1:] == ["--update"]:
         MANIFEST.write_text(text)
+    elif sys.argv[1:2] == ["--baseline"] and len(sys.argv) == 3:
+        write_baseline(sys.argv[2])
     elif sys.argv[1:]:
         print(__doc__, file=sys.stderr)
         return 2
