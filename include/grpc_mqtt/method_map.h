@@ -26,28 +26,33 @@ GMQ_API gmq_status gmq_method_map_new(gmq_method_map **out);
 GMQ_API void gmq_method_map_free(gmq_method_map *map);
 
 /** Adds every method of every service of a serialized FileDescriptorSet; methods that the map
- *  already has stay as they are (the left wins). On an error the map is unchanged.
- *  Errors: GMQ_E_PARSE, GMQ_E_TOO_LARGE, GMQ_E_NOMEM. Since 0.1. */
+ *  already has stay as they are (the left wins), and of one that stands twice in the set the first
+ *  counts. Options are those of haskell/grpc/mqtt/option.proto and hs_grpc_mqtt.proto. On an error
+ *  the map is unchanged.
+ *  Errors: GMQ_E_PARSE (no descriptor set; a service or method name with `/`, `+`, `#` or a control
+ *  character, a service with `-`; a level not 0 to 22), GMQ_E_TOO_LARGE (more than 64 MiB or 65536
+ *  methods, or out of all proportion more memory to read it), GMQ_E_NOMEM. Since 0.1. */
 GMQ_API gmq_status gmq_method_map_add_descriptors(gmq_method_map *map, const void *data,
                                                   size_t len);
 
-/** The same from a file. Blocks on the file. Errors: as above, GMQ_E_IO (names the file).
- *  Since 0.1. */
+/** The same from a file. Blocks on the file. Errors: as above, and GMQ_E_IO; the text names the
+ *  file. Since 0.1. */
 GMQ_API gmq_status gmq_method_map_add_descriptor_file(gmq_method_map *map, const char *file);
 
-/** Adds one method without a descriptor. Errors: GMQ_E_INVALID (`path`, `kind`), GMQ_E_EXISTS,
- *  GMQ_E_NOMEM. Since 0.1. */
+/** Adds one method without a descriptor: no types, no options. Errors: GMQ_E_INVALID (`path`,
+ *  `kind`), GMQ_E_EXISTS, GMQ_E_NOMEM. Since 0.1. */
 GMQ_API gmq_status gmq_method_map_add(gmq_method_map *map, const char *path, gmq_rpc_kind kind);
 
 /** Binds the methods that match `pattern` to the gRPC server at `target` ("127.0.0.1:50051",
- *  "unix:/run/x.sock"), for a gateway. A pattern is a path in which an asterisk stands for
- *  any run of characters, so a single asterisk, like NULL, is every method. Number of methods bound
- *  into `count` (may be NULL).
- *  Errors: GMQ_E_INVALID (empty target), GMQ_E_NOMEM. Since 0.1. */
+ *  "unix:/run/x.sock"), for a gateway; an earlier target is replaced. A pattern is a path in which
+ *  an asterisk stands for any run of characters, so a single asterisk, like NULL, is every method.
+ *  Number of methods bound into `count` (may be NULL); none is no error.
+ *  Errors: GMQ_E_INVALID (empty target; a pattern that begins neither with a slash nor with an
+ *  asterisk), GMQ_E_NOMEM. Since 0.1. */
 GMQ_API gmq_status gmq_method_map_bind(gmq_method_map *map, const char *pattern, const char *target,
                                        size_t *count);
 
-/** Removes what does not match `pattern`. Errors: none but GMQ_E_INVALID. Since 0.1. */
+/** Removes what does not match `pattern`. Errors: GMQ_E_INVALID (a pattern as above). Since 0.1. */
 GMQ_API gmq_status gmq_method_map_filter(gmq_method_map *map, const char *pattern);
 
 /** New map: all of `left`, and of `right` what `left` does not know. Inputs unchanged, either may
