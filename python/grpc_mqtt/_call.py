@@ -129,7 +129,7 @@ class CallState:
         return self.code is not None or (bool(control) and control[-1][0] == gmq.EVENT_FINISHED)
 
     def held(self) -> bool:
-        """The status is here but messages are unread: to the caller the call goes on, as with gRPC."""
+        """The status is here but messages are unread: the call goes on, as gRPC's would."""
         control = self.control
         return (
             not self.unary_response

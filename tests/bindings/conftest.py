@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from echo_servers import GrpcioServer, MqttServer  # noqa: E402
+from echo_servers import GrpcioServer, MqttServer
 
 
 @pytest.fixture(scope="session", params=["grpcio", "mqtt"])

@@ -12,6 +12,7 @@ import threading
 from concurrent import futures
 
 import grpc
+
 from grpc_mqtt import gmq
 
 UNARY = "/test.Echo/Unary"

@@ -1,4 +1,8 @@
-"""The sync channel. Every test that takes `channel` runs with grpcio's own channel too: it says what is expected."""
+"""The sync channel.
+
+Every test that takes `channel` or `echo` runs with grpcio's own channel too,
+which thereby says what is right.
+"""
 
 import logging
 import threading
@@ -127,7 +131,7 @@ def test_compression_is_accepted(channel):
 
 
 def test_registered_method(echo):
-    """Newer generated code passes _registered_method, by name or as the fourth positional argument."""
+    """Newer generated code passes _registered_method, by name or as the fourth argument."""
     if echo.name == "grpcio":
         pytest.skip("grpcio has it from 1.63 on")
     with echo.channel() as channel:
@@ -162,7 +166,7 @@ def test_credentials_on_an_insecure_channel(channel):
 def test_invalid_metadata(mqtt_server, pair):
     """As grpcio 1.51 says it; newer ones end the call with INTERNAL instead."""
     with mqtt_server.channel() as channel:
-        text = "metadata was invalid: %s" % ((pair,))
+        text = f"metadata was invalid: {pair}"
         for start in (
             lambda: channel.unary_unary(UNARY)(b"", metadata=(pair,)),
             lambda: channel.unary_unary(UNARY).future(b"", metadata=[pair]),

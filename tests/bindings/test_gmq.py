@@ -183,7 +183,7 @@ def test_deliver_into_what_is_no_row(row):
 
 
 def test_references_are_balanced():
-    """Events, metadata and buffers leave nothing behind: memory blocks do not grow with the number of rounds."""
+    """Events, metadata and buffers leave nothing behind: as many blocks after many rounds."""
     import sys
 
     queue = gmq.Queue()

@@ -80,7 +80,7 @@ def test_descriptors(mqtt_server, demo_descriptors, tmp_path):
 
 def test_bad_descriptors(tmp_path):
     missing = tmp_path / "missing.protoset"
-    with pytest.raises(grpc_mqtt.IoError, match="missing.protoset"):
+    with pytest.raises(grpc_mqtt.IoError, match=r"missing\.protoset"):
         grpc_mqtt.channel("loopback://a/b", descriptors=missing)
     with pytest.raises(grpc_mqtt.ParseError):
         grpc_mqtt.channel("loopback://a/b", descriptors=b"\xff\xff")
