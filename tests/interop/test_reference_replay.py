@@ -153,7 +153,7 @@ class Stage:
             url = broker.url(base, msg_size_limit=limit, **PATIENT)
             self.gateways.append(Gateway(url, (descriptors, f"127.0.0.1:{to}")))
         self.pool = ThreadPoolExecutor(32)
-        self.played = {}
+        self.played, self.clients = {}, []
 
     def play(self, name):
         """Replies of one case. The quick ones are played all at once, and so are the slow ones."""
@@ -167,13 +167,13 @@ class Stage:
         limit = case["limit"] or 128000
         base = "golden/down" if case["run"] == "grpcdown" else f"golden/l{limit}"
         client = SessionClient(self.port, base)
-        try:
-            return replay.play(client, base, case)
-        finally:
-            client.close()
+        self.clients.append(client)
+        return replay.play(client, base, case)
 
     def close(self):
         self.pool.shutdown()
+        for client in self.clients:
+            client.close()
         statuses = [gateway.stop() for gateway in self.gateways]
         self.server.stop(0)
         assert statuses == [0] * len(statuses)
