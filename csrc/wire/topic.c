@@ -95,6 +95,12 @@ void gmq__sid_encode(const uint8_t random[18], char sid[GMQ__SID_LEN + 1])
     *to = '\0';
 }
 
+/* An empty span may have no address to add to. */
+static gmq__span drop(gmq__span in, size_t n)
+{
+    return n ? gmq__span_of(in.data + n, in.len - n) : in;
+}
+
 static void put_span(gmq__bytes *out, gmq__span span) { gmq__bytes_put(out, span.data, span.len); }
 
 static void put_replaced(gmq__bytes *out, gmq__span span, uint8_t from, uint8_t to)
@@ -105,14 +111,14 @@ static void put_replaced(gmq__bytes *out, gmq__span span, uint8_t from, uint8_t 
 
 void gmq__topic_request(gmq__bytes *out, gmq__span base, gmq__span sid, gmq__span path)
 {
-    size_t slash = 1;
+    size_t slash = path.len != 0;
     while (slash < path.len && path.data[slash] != '/')
         slash++;
     put_span(out, base);
     gmq__bytes_put_str(out, "/grpc/request/");
     put_span(out, sid);
     put_replaced(out, gmq__span_of(path.data, slash), '.', '-');
-    put_span(out, gmq__span_of(path.data + slash, path.len - slash));
+    put_span(out, drop(path, slash));
 }
 
 void gmq__topic_session(gmq__bytes *out, gmq__span base, gmq__span sid)
@@ -144,7 +150,7 @@ static bool take_prefix(gmq__span *in, gmq__span prefix)
 {
     if (in->len < prefix.len || !gmq__span_equal(gmq__span_of(in->data, prefix.len), prefix))
         return false;
-    *in = gmq__span_of(in->data + prefix.len, in->len - prefix.len);
+    *in = drop(*in, prefix.len);
     return true;
 }
 
@@ -157,7 +163,7 @@ static bool take_level(gmq__span *in, gmq__span *level, bool *more)
     *level = gmq__span_of(in->data, len);
     *more = len < in->len;
     len += *more;
-    *in = gmq__span_of(in->data + len, in->len - len);
+    *in = drop(*in, len);
     return level->len != 0;
 }
 

@@ -102,16 +102,15 @@ static void refused(void **state)
 {
     (void)state;
     const char *const bad[] = {
-        "",               /* nothing */
-        "1203000017180a", /* client level 23 */
-        "120c0080808080808080808001"
-        "00180a",                 /* level 2^63 */
-        "12030000ff180a",         /* options cut off */
-        "1203000000180a2001",     /* metadata as varint */
-        "1203000000180a22020801", /* key as varint */
-        "1203000000180a22021001", /* value as varint */
-        "1203000000180a220312",   /* entry cut off */
-        "1203000000180a2202120a", /* value cut off */
+        "",                                 /* nothing */
+        "1203000017180a",                   /* client level 23 */
+        "120c008080808080808080800100180a", /* level 2^63 */
+        "12030000ff180a",                   /* options cut off */
+        "1203000000180a2001",               /* metadata as varint */
+        "1203000000180a22020801",           /* key as varint */
+        "1203000000180a22021001",           /* value as varint */
+        "1203000000180a220312",             /* entry cut off */
+        "1203000000180a2202120a",           /* value cut off */
     };
     gmq__request r;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

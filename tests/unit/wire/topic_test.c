@@ -182,6 +182,22 @@ static void parsing_others(void **state)
     }
 }
 
+/* Spans without an address. */
+static void nothing_at_all(void **state)
+{
+    (void)state;
+    const gmq__span none = {0};
+    gmq__bytes out = {0};
+    assert_int_equal(gmq__topic_check_base(none), GMQ_E_INVALID);
+    assert_int_equal(gmq__topic_check_path(none), GMQ_E_INVALID);
+    assert_int_equal(gmq__topic_parse(none, none).kind, GMQ__TOPIC_OTHER);
+    assert_true(gmq__topic_matches(none, none));
+    assert_true(gmq__topic_matches(SPAN("#"), none));
+    assert_false(gmq__topic_matches(none, SPAN("a")));
+    gmq__topic_request(&out, none, none, none);
+    expect(&out, "/grpc/request/");
+}
+
 static void matching(void **state)
 {
     (void)state;
@@ -231,12 +247,12 @@ static void matching(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_bases),   cmocka_unit_test(bad_bases),
-        cmocka_unit_test(longest_base), cmocka_unit_test(good_paths),
-        cmocka_unit_test(bad_paths),    cmocka_unit_test(longest_topic),
-        cmocka_unit_test(session_ids),  cmocka_unit_test(building),
-        cmocka_unit_test(parsing),      cmocka_unit_test(parsing_others),
-        cmocka_unit_test(matching),
+        cmocka_unit_test(good_bases),     cmocka_unit_test(bad_bases),
+        cmocka_unit_test(longest_base),   cmocka_unit_test(good_paths),
+        cmocka_unit_test(bad_paths),      cmocka_unit_test(longest_topic),
+        cmocka_unit_test(session_ids),    cmocka_unit_test(building),
+        cmocka_unit_test(parsing),        cmocka_unit_test(parsing_others),
+        cmocka_unit_test(nothing_at_all), cmocka_unit_test(matching),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
