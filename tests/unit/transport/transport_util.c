@@ -99,11 +99,11 @@ void peer_connect(peer *p)
         fail_msg("not connected: %s", s->text);
 }
 
-static const peer_ack *find_ack(const peer *p, uint64_t token)
+static const peer_ack *find_ack(const peer *p, uint64_t token, size_t *from)
 {
-    for (size_t i = 0; i < p->nacks; i++)
-        if (p->acks[i].token == token)
-            return &p->acks[i];
+    for (; *from < p->nacks; ++*from)
+        if (p->acks[*from].token == token)
+            return &p->acks[*from];
     return NULL;
 }
 
@@ -111,8 +111,9 @@ int peer_ack_of(peer *p, uint64_t token)
 {
     int64_t deadline = gmq__os_now_ns() + PATIENCE_NS;
     const peer_ack *ack;
+    size_t from = 0;
     pthread_mutex_lock(&p->lock);
-    while (!(ack = find_ack(p, token)))
+    while (!(ack = find_ack(p, token, &from)))
         wait_news(p, deadline, "an acknowledgement");
     int reason = ack->reason;
     pthread_mutex_unlock(&p->lock);
