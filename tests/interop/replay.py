@@ -76,16 +76,21 @@ def play(client, base, case, patience=4):
         client.listen(f"{base}/grpc/session/{sid}", answers[session].came)
     before = {session: Replies() for session in sessions}
     start = time.monotonic()
+
+    def catch_up(session, seconds):
+        left = start + seconds + patience - time.monotonic()
+        answers[session].wait_for(len(before[session].messages()), max(0, left))
+
     for seconds, sender, session, topic, properties, qos, payload in case["messages"]:
         if sender == "remote":
             before[session].add(properties, bytes.fromhex(payload))
             continue
-        answers[session].wait_for(len(before[session].messages()), patience)
+        catch_up(session, seconds)
         threading.Event().wait(max(0, start + seconds - time.monotonic()))
         topic = f"{base}/grpc/{topic.replace('SID', sessions[session])}"
         client.publish_raw(topic, bytes.fromhex(payload), properties, qos)
     for session in sessions:
-        answers[session].wait_for(len(before[session].messages()), patience)
+        catch_up(session, case["messages"][-1][0])
     return answers
 
 
