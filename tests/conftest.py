@@ -26,7 +26,7 @@ def base(request):
 
 @pytest.fixture
 def start_gateway():
-    """Gateway(...) that is stopped after the test."""
+    """Gateway(...) that is stopped after the test, and must end in order even then."""
     if not GATEWAY.exists():
         pytest.fail(f"{GATEWAY} is missing: build first, or set GMQ_BUILD_DIR (now {BUILD})")
     started = []
@@ -36,5 +36,8 @@ def start_gateway():
         return started[-1]
 
     yield start
-    for gateway in started:
-        gateway.stop()
+    alive = [gateway for gateway in started if gateway.running]
+    statuses = [gateway.stop() for gateway in alive]
+    said = "\n".join(line for gateway in started for line in gateway.lines)
+    assert statuses == [0] * len(alive), said
+    assert "Sanitizer" not in said, said
