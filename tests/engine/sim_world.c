@@ -93,18 +93,29 @@ static void server_call(world *w, gmq__ev *ev)
     gmq__engine_read(w->server->engine, ev->call, 1, w->sim.now);
 }
 
+/* A handler that runs out of memory gives up. */
+static void server_must(world *w, uint64_t server_id, gmq_status status)
+{
+    if (status == GMQ_E_NOMEM)
+        gmq__engine_cancel(w->server->engine, server_id, GMQ_CODE_RESOURCE_EXHAUSTED, "no memory",
+                           w->sim.now);
+}
+
 static void server_finish(world *w, uint64_t server_id, const world_call *c)
 {
     gmq_metadata *md = some_metadata("trail-k");
-    gmq__engine_finish(w->server->engine, server_id, (int32_t)c->answer_code,
-                       gmq__span_str("that is it"), md, w->sim.now);
+    server_must(w, server_id,
+                gmq__engine_finish(w->server->engine, server_id, (int32_t)c->answer_code,
+                                   gmq__span_str("that is it"), md, w->sim.now));
     gmq_metadata_free(md);
 }
 
 static void server_send(world *w, uint64_t server_id, uint64_t id, uint32_t index, uint32_t size)
 {
     gmq_buf *buf = make_message(id, index, size, 0, 0);
-    gmq__engine_send(w->server->engine, server_id, buf, w->sim.now);
+    server_must(w, server_id,
+                buf ? gmq__engine_send(w->server->engine, server_id, buf, w->sim.now)
+                    : GMQ_E_NOMEM);
     gmq_buf_unref(buf);
 }
 
@@ -171,12 +182,20 @@ static void on_server(sim_peer *peer, gmq__ev *ev)
 
 /* ---- Client ---- */
 
+static void client_must(world *w, uint64_t id, gmq_status status)
+{
+    if (status == GMQ_E_NOMEM)
+        gmq__engine_cancel(w->client->engine, id, GMQ_CODE_RESOURCE_EXHAUSTED, "no memory",
+                           w->sim.now);
+}
+
 static void send_next(world *w, uint64_t id)
 {
     world_call *c = &w->calls[id];
     uint32_t index = c->expect;
     gmq_buf *buf = make_message(id, index, c->size, c->answer_code, c->answers);
-    gmq__engine_send(w->client->engine, id, buf, w->sim.now);
+    client_must(w, id,
+                buf ? gmq__engine_send(w->client->engine, id, buf, w->sim.now) : GMQ_E_NOMEM);
     gmq_buf_unref(buf);
 }
 
@@ -188,7 +207,7 @@ static void client_streams(world *w, uint64_t id)
         c->expect++;
     }
     c->to_send = 0;
-    gmq__engine_half_close(w->client->engine, id, w->sim.now);
+    client_must(w, id, gmq__engine_half_close(w->client->engine, id, w->sim.now));
 }
 
 static void client_message(world *w, gmq__ev *ev)
