@@ -147,12 +147,24 @@ static void wake_receiver(void)
         gmq__os_wake_set(&wake);
 }
 
+static void acknowledge_now(int fd)
+{
+#ifdef TCP_QUICKACK
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+#else
+    (void)fd;
+#endif
+}
+
 /* No socket is told as NO_SOCKET: paho finds no client for it and goes on without its sleep. */
 int __wrap_Socket_getReadySocket(int more_work, int timeout_ms, pthread_mutex_t *mutex, int *rc)
 {
     if (timeout_ms > BUSY_POLL_MS && busy())
         timeout_ms = BUSY_POLL_MS;
     int fd = __real_Socket_getReadySocket(more_work, timeout_ms, mutex, rc);
+    if (fd > 0 && fd != wake.fd[0])
+        acknowledge_now(fd);
     if (wake.fd[0] < 0 || (fd != 0 && fd != wake.fd[0]))
         return fd;
     if (fd == wake.fd[0])
