@@ -287,6 +287,8 @@ static bool wait_for_work(gmq_queue *queue, int64_t deadline)
 {
     if (deadline == 0)
         return false;
+    if (queue->kicked && !queue->pumping && !gmq__list_empty(&queue->driven))
+        return true; /* work came while this thread pumped */
     int64_t until = queue->pumping ? INT64_MAX : driven_deadline(queue);
     if (until > deadline)
         until = deadline;

@@ -180,3 +180,19 @@ gmq_call *rig_accept(rig *r, const char *path, uint64_t tag)
     ok(gmq_call_read(call, 1000));
     return call;
 }
+
+gmq_event *rig_pumped_call(rig *r)
+{
+    for (int tries = 0; tries < 2000; tries++) {
+        gmq_event *event;
+        size_t count;
+        rig_expect_nothing(r->client_queue);
+        ok(gmq_queue_wait(r->server_queue, 10, &event, 1, &count));
+        if (count && gmq_event_type_of(event) == GMQ_EVENT_CALL)
+            return event;
+        if (count)
+            gmq_event_free(event);
+    }
+    fail_msg("no call");
+    return NULL;
+}

@@ -49,6 +49,10 @@ gmq_call *rig_start(rig *r, const char *path, gmq_rpc_kind kind, uint64_t tag); 
 gmq_call *rig_accept(rig *r, const char *path,
                      uint64_t tag); /* the next CALL of the server, with a tag and credit */
 
+/* The CALL event at the server; with drive=caller both queues want to be polled for it. The client
+ * has no event. */
+gmq_event *rig_pumped_call(rig *r);
+
 #define ok(expression) assert_int_equal((expression), GMQ_OK)
 
 #endif
