@@ -140,6 +140,11 @@ void broker_start(broker *b, const char *more)
     fail_msg("mosquitto does not start with %s", b->config);
 }
 
+void broker_pause(broker *b, bool paused)
+{
+    assert_int_equal(kill(b->pid, paused ? SIGSTOP : SIGCONT), 0);
+}
+
 void broker_kill(broker *b)
 {
     if (b->pid > 0) {

@@ -18,9 +18,10 @@ bool broker_installed(void);
 /* `more` is appended to the configuration; %s in it stands for the directory. Waits until the port
  * answers. */
 void broker_start(broker *b, const char *more);
-void broker_kill(broker *b);    /* SIGKILL; the port stays ours as far as one can tell */
-void broker_restart(broker *b); /* after kill, on the same port */
-void broker_stop(broker *b);    /* kills when it runs, removes the directory */
+void broker_pause(broker *b, bool paused); /* it neither reads nor answers */
+void broker_kill(broker *b);               /* SIGKILL; the port stays ours as far as one can tell */
+void broker_restart(broker *b);            /* after kill, on the same port */
+void broker_stop(broker *b);               /* kills when it runs, removes the directory */
 
 /* Directory for files that the configuration names, before broker_start(); broker_stop() removes
  * it. */

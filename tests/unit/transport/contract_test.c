@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cmocka_all.h"
+#include "transport/loopback/loopback.h"
 #include "unit/transport/broker_util.h"
 #include "unit/transport/transport_util.h"
 
@@ -478,7 +479,10 @@ int main(void)
                                    {"paho, MQTT 3.1.1", &gmq__paho_transport, 4}};
     if (getenv("TEST_FILTER"))
         cmocka_set_test_filter(getenv("TEST_FILTER"));
+    gmq__loopback_broker *loop = gmq__loopback_broker_get("contract");
+    gmq__loopback_broker_faults(loop, &(gmq__loopback_faults){.receive_max = 20});
     int failed = run_list(&loopback);
+    gmq__loopback_broker_release(loop);
     if (!broker_installed()) {
         puts("paho is not tested: mosquitto is not installed");
         return failed;

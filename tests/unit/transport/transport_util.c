@@ -36,7 +36,9 @@ static void on_message(void *ctx, const gmq__mqtt_message *message, gmq_buf *pay
     if (gmq__buf_span(payload).data != message->payload.data)
         abort();
     p->messages = grow(p->messages, p->nmessages, sizeof *p->messages);
-    p->messages[p->nmessages++] = gmq__packet_copy(message);
+    gmq__packet *copy = gmq__packet_copy(message);
+    if (copy)
+        p->messages[p->nmessages++] = copy;
     end(p);
 }
 
@@ -62,13 +64,19 @@ static void on_state(void *ctx, const gmq__tstate_info *info)
     end(p);
 }
 
-void peer_open(peer *p, const gmq__transport_vtable *vtable, const gmq__transport_config *config)
+gmq_status peer_try_open(peer *p, const gmq__transport_vtable *vtable,
+                         const gmq__transport_config *config)
 {
     memset(p, 0, sizeof *p);
     pthread_mutex_init(&p->lock, NULL);
     gmq__os_cond_init(&p->news);
     gmq__sink sink = {p, on_message, on_acked, on_state};
-    assert_int_equal(vtable->create(&p->t, config, &sink), GMQ_OK);
+    return vtable->create(&p->t, config, &sink);
+}
+
+void peer_open(peer *p, const gmq__transport_vtable *vtable, const gmq__transport_config *config)
+{
+    assert_int_equal(peer_try_open(p, vtable, config), GMQ_OK);
 }
 
 /* The lock is held. */

@@ -33,6 +33,8 @@ typedef struct peer {
     size_t calls; /* of the sink, all kinds */
 } peer;
 
+gmq_status peer_try_open(peer *p, const gmq__transport_vtable *vtable,
+                         const gmq__transport_config *config);
 void peer_open(peer *p, const gmq__transport_vtable *vtable, const gmq__transport_config *config);
 void peer_connect(peer *p);                 /* and waits for CONNECTED */
 const peer_state *peer_next_state(peer *p); /* waits for the next one not yet read */
