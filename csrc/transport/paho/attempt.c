@@ -54,7 +54,7 @@ static void set_callbacks(gmq__pclient *c, MQTTAsync_connectOptions *options)
     }
 }
 
-static gmq_status connect_with(gmq__pclient *c)
+static gmq_status connect_with(gmq__pclient *c, uint16_t keep_alive_s, bool answered)
 {
     MQTTAsync_connectOptions v3 = MQTTAsync_connectOptions_initializer;
     MQTTAsync_connectOptions v5 = MQTTAsync_connectOptions_initializer5;
@@ -65,12 +65,13 @@ static gmq_status connect_with(gmq__pclient *c)
 
     MQTTAsync_connectOptions options = c->version == MQTTVERSION_5 ? v5 : v3;
     options.MQTTVersion = c->version;
-    options.keepAliveInterval = c->keep_alive_s;
+    options.keepAliveInterval = keep_alive_s;
     options.connectTimeout = c->connect_timeout_s;
     options.maxInflight = MAX_INFLIGHT;
     options.username = c->username;
     options.password = c->password;
-    set_callbacks(c, &options);
+    if (!answered)
+        set_callbacks(c, &options);
     if (c->version == MQTTVERSION_5) {
         options.cleanstart = 1;
         options.connectProperties = c->receive_max ? &properties : NULL;
@@ -102,5 +103,9 @@ gmq_status gmq__pclient_attempt(gmq__pclient *c)
     }
     MQTTAsync_setCallbacks(c->handle, c, gmq__pevent_lost, gmq__pevent_message, NULL);
     MQTTAsync_setDisconnected(c->handle, c, gmq__pevent_disconnected);
-    return connect_with(c);
+    return connect_with(c, c->keep_alive_s, false);
 }
+
+/* paho does not know the server's keep alive. Asked once more to connect when it is connected, it
+ * takes over the options and does nothing else. */
+void gmq__pclient_keep_alive(gmq__pclient *c, uint16_t seconds) { connect_with(c, seconds, true); }

@@ -76,6 +76,8 @@ void gmq__pclient_unref(gmq__pclient *c);
 
 /* ---- attempt.c: options for paho ---- */
 gmq_status gmq__pclient_attempt(gmq__pclient *c); /* makes handle and starts to connect */
+void gmq__pclient_keep_alive(gmq__pclient *c,
+                             uint16_t seconds); /* the server's; only in connected() */
 
 /* ---- events.c: paho's callbacks of a connection; context is the client ---- */
 void gmq__pevent_connected(void *context, MQTTAsync_successData *response);

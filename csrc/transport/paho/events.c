@@ -111,6 +111,8 @@ void gmq__pevent_connected5(void *context, MQTTAsync_successData5 *response)
     limits.alias_max = (uint16_t)number(p, MQTTPROPERTY_CODE_TOPIC_ALIAS_MAXIMUM, 0);
     limits.keep_alive_s =
         (uint16_t)number(p, MQTTPROPERTY_CODE_SERVER_KEEP_ALIVE, limits.keep_alive_s);
+    if (limits.keep_alive_s && limits.keep_alive_s != c->keep_alive_s)
+        gmq__pclient_keep_alive(c, limits.keep_alive_s);
     uint32_t packet_max = number(p, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, 0);
     limits.packet_max = packet_max ? packet_max : SIZE_MAX;
     if (!limits.receive_max)
@@ -127,11 +129,16 @@ static void refused(gmq__pclient *c, int code, const char *message)
     uint32_t attempt;
     if (look(c, &attempt) != GMQ__P_CONNECTING)
         return;
-    if (code > 0)
+    if (code > 0) {
         end_with_reason(c, attempt, GMQ__P_CONNECTING, GMQ__T_REFUSED,
                         gmq__reason_of_connack(code));
-    else
+    } else if (message && strcmp(message, "TCP connect timeout") == 0) {
+        char why[64];
+        snprintf(why, sizeof why, "no answer within %d s", c->connect_timeout_s);
+        gmq__pevent_end(c, attempt, GMQ__P_CONNECTING, GMQ__T_REFUSED, GMQ__MQTT_UNSPECIFIED, why);
+    } else {
         gmq__pdiagnose(c, attempt, message && message[0] ? message : "cannot connect");
+    }
 }
 
 void gmq__pevent_refused(void *context, MQTTAsync_failureData *response)

@@ -121,9 +121,10 @@ static void write_config(broker *b, const char *more)
     }
     bool own_access = strstr(more, "allow_anonymous") != NULL;
     snprintf(text, sizeof text,
-             "user root\nlistener %u 127.0.0.1\n%spersistence false\nset_tcp_nodelay "
+             "user root\nlistener %u %s\n%spersistence false\nset_tcp_nodelay "
              "true\nlog_dest stderr\n%s\n",
-             b->port, own_access ? "" : "allow_anonymous true\n", extra);
+             b->port, strstr(more, "websockets") ? "" : "127.0.0.1",
+             own_access ? "" : "allow_anonymous true\n", extra);
     broker_write(b, "mosquitto.conf", text);
     snprintf(b->config, sizeof b->config, "%s/mosquitto.conf", b->dir);
 }

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,16 +129,23 @@ static void test_host_not_found(void **state)
     expect_refusal(&config, "host not found");
 }
 
+static int listen_somewhere(struct sockaddr_in *at)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    *at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof *at;
+    assert_int_equal(bind(fd, (struct sockaddr *)at, sizeof *at), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)at, &len), 0);
+    return fd;
+}
+
 /* Somebody listens and never says anything. */
 static void test_connect_timeout(void **state)
 {
     (void)state;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof at;
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
-    assert_int_equal(listen(fd, 4), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    struct sockaddr_in at;
+    int fd = listen_somewhere(&at);
     broker b = {.port = ntohs(at.sin_port)};
     gmq__transport_config config = config_for(&b);
     config.connect_timeout_ms = 1000;
@@ -299,6 +307,39 @@ static void test_receive_maximum_is_kept(void **state)
     peer_close(&p);
     peer_destroy(&p);
     broker_stop(&b);
+}
+
+/* A server that wants to hear of its client every second, and goes on only when it does. */
+static void *strict_server(void *arg)
+{
+    static const uint8_t connack[] = {0x20, 6, 0, 0, 3, 0x13, 0, 1};
+    uint8_t bytes[256] = {0};
+    int fd = accept(*(int *)arg, NULL, NULL);
+    ssize_t got = read(fd, bytes, sizeof bytes);
+    if (got > 0 && write(fd, connack, sizeof connack) == (ssize_t)sizeof connack)
+        while (bytes[0] != 0xc0 && (got = read(fd, bytes, sizeof bytes)) > 0) {
+        }
+    close(fd);
+    return NULL;
+}
+
+static void test_server_keep_alive_is_kept(void **state)
+{
+    (void)state;
+    struct sockaddr_in at;
+    int fd = listen_somewhere(&at);
+    pthread_t server;
+    assert_int_equal(pthread_create(&server, NULL, strict_server, &fd), 0);
+    broker b = {.port = ntohs(at.sin_port)};
+    gmq__transport_config config = config_for(&b);
+    config.keep_alive_s = 600;
+    peer p;
+    open_and_connect(&p, &config);
+    assert_int_equal(p.states[0].limits.keep_alive_s, 1);
+    assert_int_equal(peer_next_state(&p)->state, GMQ__T_LOST); /* hung up after the PINGREQ */
+    pthread_join(server, NULL);
+    peer_destroy(&p);
+    close(fd);
 }
 
 static void test_server_keep_alive(void **state)
@@ -529,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_packet_limit),
         cmocka_unit_test(test_receive_maximum_is_kept),
         cmocka_unit_test(test_server_keep_alive),
+        cmocka_unit_test(test_server_keep_alive_is_kept),
         cmocka_unit_test(test_large_messages),
         cmocka_unit_test(test_tls),
         cmocka_unit_test(test_client_certificate),
