@@ -318,7 +318,8 @@ gmq_status gmq__session_put_elem(gmq__engine *engine, gmq__session *s, gmq_buf *
 
 int64_t gmq__session_linger_at(const gmq__engine *engine, const gmq__session *s)
 {
-    return s->batch.count ? s->batch.since + engine->config.linger_ns : INT64_MAX;
+    int64_t linger = engine->config.linger_ns; /* 0: whenever there is room to send */
+    return s->batch.count && linger ? s->batch.since + linger : INT64_MAX;
 }
 
 static size_t digits(char *out, size_t room, uint64_t i)

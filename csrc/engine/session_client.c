@@ -38,22 +38,24 @@ void gmq__session_client_rearm(gmq__engine *engine, gmq__session *s)
     gmq__call_timer(engine, &s->call, at);
 }
 
-static bool may_send_packet(const gmq__session *s)
+static bool has_packet(const gmq__engine *engine, const gmq__session *s)
 {
-    return s->phase == GMQ__SESSION_OPEN && s->outbox.len && (!s->first_sent || s->first_acked);
+    return s->outbox.len || (s->batch.count && !engine->config.linger_ns);
 }
 
-static bool has_output(const gmq__session *s)
+static bool has_output(const gmq__engine *engine, const gmq__session *s)
 {
     if (s->phase == GMQ__SESSION_CLOSING)
         return s->terminate_due && s->first_acked;
-    return may_send_packet(s) || (s->phase == GMQ__SESSION_OPEN && s->alive_due);
+    if (s->phase != GMQ__SESSION_OPEN)
+        return false;
+    return s->alive_due || (has_packet(engine, s) && (!s->first_sent || s->first_acked));
 }
 
 static void schedule(gmq__engine *engine, gmq__session *s)
 {
     bool control = s->alive_due || s->terminate_due;
-    if (has_output(s))
+    if (has_output(engine, s))
         gmq__call_run(engine, &s->call, control);
 }
 
@@ -99,6 +101,15 @@ static void fail_str(gmq__engine *engine, gmq__session *s, int32_t code, const c
                      int64_t now)
 {
     gmq__session_client_fail(engine, s, code, gmq__span_str(text), now);
+}
+
+/* The batch into the outbox; false = no memory, the call is over. */
+static bool flush(gmq__engine *engine, gmq__session *s, int64_t now)
+{
+    if (gmq__session_flush(engine, s, s->options.client_level))
+        return true;
+    fail_str(engine, s, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", now);
+    return false;
 }
 
 /* ---- A topic, and the Request ---- */
@@ -327,8 +338,8 @@ void gmq__session_client_timer(gmq__engine *engine, gmq__session *s, int64_t now
             fail_str(engine, s, GMQ_CODE_UNAVAILABLE, "a packet of the answer was lost", now);
             return;
         }
-        if (now >= gmq__session_linger_at(engine, s))
-            gmq__session_flush(engine, s, s->options.client_level);
+        if (now >= gmq__session_linger_at(engine, s) && !flush(engine, s, now))
+            return;
         if (s->first_sent && now >= s->heartbeat_at) {
             s->alive_due = true;
             s->heartbeat_at = now + engine->config.heartbeat_ns;
@@ -512,13 +523,12 @@ static bool pull_packet(gmq__engine *engine, gmq__session *s, int64_t now, gmq__
 bool gmq__session_client_call_pull(gmq__engine *engine, gmq__session *s, int64_t now,
                                    gmq__output *out, bool *more)
 {
-    bool ready_batch = s->batch.count && !engine->config.linger_ns;
-    if (s->phase == GMQ__SESSION_OPEN && ready_batch)
-        gmq__session_flush(engine, s, s->options.client_level);
-    if (!has_output(s))
+    if (!has_output(engine, s))
+        return false;
+    if (s->phase == GMQ__SESSION_OPEN && !engine->config.linger_ns && !flush(engine, s, now))
         return false;
     bool pulled = s->alive_due || s->terminate_due ? pull_control(engine, s, out)
                                                    : pull_packet(engine, s, now, out);
-    *more = s->call.state != GMQ__CALL_GONE && has_output(s);
+    *more = s->call.state != GMQ__CALL_GONE && has_output(engine, s);
     return pulled;
 }

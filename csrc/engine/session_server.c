@@ -48,17 +48,16 @@ static void bury_sid(gmq__engine *engine, gmq__session *s, int64_t now)
         return;
     gmq__map_remove(&state->by_sid, gmq__session_sid(s));
     int64_t from = s->deadline != INT64_MAX && s->deadline > now ? s->deadline : now;
+    /* how many packets are still to leave is not known: a number that surely is beyond them */
+    uint64_t next_i = s->next_i + (s->outbox.len ? GMQ__ORDER_WINDOW / 2 : 0);
     gmq__tombstones_add(&state->tombstones, gmq__session_sid(s), from + engine->config.tombstone_ns,
-                        s->next_i + s->outbox.len);
+                        next_i);
 }
 
 static void gone(gmq__engine *engine, gmq__session *s)
 {
-    gmq__session_state *state = state_of(engine);
     if (s->call.state == GMQ__CALL_OVER)
-        state->nclosing--;
-    if (gmq__tombstones_find(&state->tombstones, gmq__session_sid(s), NULL))
-        gmq__tombstones_add(&state->tombstones, gmq__session_sid(s), 0, s->next_i);
+        state_of(engine)->nclosing--;
     gmq__session_gone(engine, s);
 }
 
@@ -386,8 +385,11 @@ void gmq__session_server_timer(gmq__engine *engine, gmq__session *s, int64_t now
     } else if (open && now >= gmq__session_gap_at(engine, s)) {
         end(engine, s, GMQ_CODE_UNAVAILABLE, "a packet of the request was lost", true, now);
     } else {
-        if (s->phase == GMQ__SESSION_SERVING && now >= gmq__session_linger_at(engine, s))
-            gmq__session_flush(engine, s, s->options.server_level);
+        if (s->phase == GMQ__SESSION_SERVING && now >= gmq__session_linger_at(engine, s) &&
+            !gmq__session_flush(engine, s, s->options.server_level)) {
+            end(engine, s, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", true, now);
+            return;
+        }
         schedule(engine, s);
         gmq__call_timer(engine, &s->call, INT64_MAX); /* let rearm choose anew */
         rearm(engine, s);
@@ -477,8 +479,11 @@ void gmq__session_server_call_acked(gmq__engine *engine, gmq__session *s, bool f
 bool gmq__session_server_call_pull(gmq__engine *engine, gmq__session *s, int64_t now,
                                    gmq__output *out, bool *more)
 {
-    if (s->batch.count && !engine->config.linger_ns)
-        gmq__session_flush(engine, s, s->options.server_level);
+    if (s->batch.count && !engine->config.linger_ns &&
+        !gmq__session_flush(engine, s, s->options.server_level)) {
+        end(engine, s, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", true, now);
+        return false;
+    }
     if (!s->outbox.len)
         return false;
     gmq__bytes_clear(&engine->topic);

@@ -134,7 +134,7 @@ static void refused(void **state)
                      GMQ__POOL_UNSUBSCRIBE); /* some may be granted */
     assert_int_equal(gmq__pool_pull(&pool, 0, 0, sids, &n, &batch),
                      GMQ__POOL_NOTHING); /* not again unasked */
-    assert_int_equal(fill(1, 0), 9); /* for the one that waits, and the spare ones again */
+    assert_int_equal(fill(1, 0), 9);     /* for the one that waits, and the spare ones again */
     for (int at = 0; at < 9; at++)
         assert_non_null(gmq__pool_take(&pool, &owner, 0));
     assert_int_equal(gmq__pool_pull(&pool, 1, 0, sids, &n, &batch), GMQ__POOL_SUBSCRIBE);
