@@ -288,7 +288,7 @@ def test_bidi_ping_pong(channel):
     said = [b"0"]
 
     def requests():
-        while len(said) <= 20:
+        for _ in range(21):
             assert turn.acquire(timeout=SOON)
             yield said[-1]
 
