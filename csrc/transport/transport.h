@@ -70,9 +70,12 @@ typedef struct gmq__transport_vtable {
                             uint64_t token);
     gmq_status (*unsubscribe)(gmq__transport *t, const gmq__span *filters, size_t n,
                               uint64_t token);
-    void (*close)(
-        gmq__transport *t); /* disconnect in order: CLOSED follows, also when not connected */
-    void (*destroy)(gmq__transport *t); /* at once, in any state; never blocks for the network */
+    /* Disconnect in order: CLOSED follows, also when not connected (then possibly inside this very
+     * call, without a lock). What was accepted for publishing leaves first. */
+    void (*close)(gmq__transport *t);
+    /* At once, in any state; never blocks for the network. Whether the Will of a connected one is
+     * sent is not promised (loopback: yes; paho: no, it says DISCONNECT). */
+    void (*destroy)(gmq__transport *t);
     /* Descriptor-driven transports (none so far): NULL where the transport has threads of its own
      * or needs none. step() does what is due and returns when it wants to be called again (ns,
      * INT64_MAX = on fd only). */

@@ -128,6 +128,10 @@ static void call_sink(gmq__lconn *c, const gmq__levent *ev, const gmq__mqtt_limi
         gmq__mqtt_message message = ev->packet->message;
         message.qos = ev->qos;
         message.retain = ev->retain;
+        if (!limits->properties) {
+            message.nproperties = 0;
+            message.expiry_s = 0;
+        }
         c->sink.message(c->sink.ctx, &message, ev->packet->payload);
     } else if (ev->kind == GMQ__L_ACK) {
         c->sink.acked(c->sink.ctx, ev->token, ev->reason);

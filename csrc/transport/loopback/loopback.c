@@ -17,7 +17,7 @@ static gmq_status create(gmq__transport **out, const gmq__transport_config *conf
     c->base.vtable = &gmq__loopback_transport;
     c->sink = *sink;
     c->limits.keep_alive_s = config->keep_alive_s;
-    c->limits.properties = true;
+    c->limits.properties = config->mqtt_version != 4;
     gmq__list_init(&c->subs);
     gmq__list_init(&c->held);
     c->client_id = gmq__strdup(config->client_id ? config->client_id : "");
@@ -105,7 +105,8 @@ static gmq_status publish_locked(gmq__lconn *c, gmq__packet *packet, gmq__levent
     }
     c->inflight += ack->frees;
     size_t matched = gmq__lroute_publish(b, packet);
-    bool nobody = ack->frees && !matched;
+    bool nobody =
+        ack->frees && !matched && c->limits.properties; /* MQTT 3.1.1 has no reason codes */
     return post_ack(c, ack, token, nobody ? GMQ__MQTT_NO_SUBSCRIBERS : GMQ__MQTT_OK);
 }
 
@@ -116,7 +117,10 @@ static gmq_status publish(gmq__transport *t, const gmq__mqtt_message *message, u
         return gmq__fail(GMQ_E_INVALID, "\"%.*s\" is no topic to publish to",
                          (int)message->topic.len, (const char *)message->topic.data);
     gmq__levent *ack = gmq__levent_new(GMQ__L_ACK);
-    gmq__packet *packet = ack ? gmq__packet_copy(message) : NULL;
+    gmq__mqtt_message sent = *message;
+    if (!c->limits.properties)
+        sent.nproperties = 0;
+    gmq__packet *packet = ack ? gmq__packet_copy(&sent) : NULL;
     if (!packet) {
         gmq__levent_free(ack);
         return gmq__fail_nomem();

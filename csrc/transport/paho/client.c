@@ -6,12 +6,17 @@
 #include "base/error.h"
 #include "base/mem.h"
 
+#define CLOSE_PATIENCE_MS 2000 /* for acknowledgements of what is in flight */
+
 static gmq__pclient *client_of(gmq__transport *t) { return (gmq__pclient *)t; }
 
 /* paho stops its threads when the last client goes, which takes up to a second and a half of
  * waiting and has raced in every version so far. One client that is never destroyed keeps them. */
+static unsigned anchored_in; /* fork generation */
+
 static void make_anchor(void)
 {
+    anchored_in = gmq__os_fork_generation();
     static MQTTAsync anchor;
     MQTTAsync_create(&anchor, "tcp://localhost:1", "gmq-anchor", MQTTCLIENT_PERSISTENCE_NONE, NULL);
     gmq__phook_start();
@@ -121,6 +126,9 @@ static gmq_status create(gmq__transport **out, const gmq__transport_config *conf
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_anchor);
+    if (anchored_in != gmq__os_fork_generation())
+        return gmq__fail(GMQ_E_FORKED,
+                         "transport paho: used before fork(), its threads are in the parent only");
     if (!scheme_ok(config->scheme))
         return gmq__fail(GMQ_E_UNSUPPORTED,
                          "transport paho: cannot do \"%s\", only mqtt, mqtts, ws and wss",
@@ -175,13 +183,14 @@ static gmq_status do_connect(gmq__transport *t)
     return status;
 }
 
-static bool disconnect(gmq__pclient *c)
+bool gmq__pclient_disconnect(gmq__pclient *c, int timeout_ms)
 {
     MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
     MQTTAsync_disconnectOptions options5 = MQTTAsync_disconnectOptions_initializer5;
     options5.onSuccess5 = gmq__pevent_closed5;
     options.onSuccess = gmq__pevent_closed;
     options.context = options5.context = c;
+    options.timeout = options5.timeout = timeout_ms;
     return MQTTAsync_disconnect(c->handle, c->version == MQTTVERSION_5 ? &options5 : &options) ==
            MQTTASYNC_SUCCESS;
 }
@@ -192,9 +201,11 @@ static void do_close(gmq__transport *t)
     pthread_mutex_lock(&c->lock);
     gmq__pstate was = c->state;
     uint32_t attempt = c->attempt;
+    int patience_ms = c->inflight ? CLOSE_PATIENCE_MS : 0;
     gmq__pclient_enter(c, GMQ__P_CLOSING);
     pthread_mutex_unlock(&c->lock);
-    if (was == GMQ__P_CLOSING || (was == GMQ__P_CONNECTED && disconnect(c)))
+    if (was == GMQ__P_CLOSING ||
+        (was == GMQ__P_CONNECTED && gmq__pclient_disconnect(c, patience_ms)))
         return;
     drop_handle(c);
     gmq__pevent_end(c, attempt, GMQ__P_CLOSING, GMQ__T_CLOSED, 0, "closed");

@@ -74,6 +74,10 @@ typedef struct gmq__pclient {
 void gmq__pclient_enter(gmq__pclient *c, gmq__pstate state); /* the lock is held */
 void gmq__pclient_unref(gmq__pclient *c);
 
+/* Queued behind what is to be sent; waits at most so long for acknowledgements. false = is not
+ * connected. */
+bool gmq__pclient_disconnect(gmq__pclient *c, int timeout_ms);
+
 /* ---- attempt.c: options for paho ---- */
 gmq_status gmq__pclient_attempt(gmq__pclient *c); /* makes handle and starts to connect */
 void gmq__pclient_keep_alive(gmq__pclient *c,

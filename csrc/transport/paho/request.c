@@ -7,7 +7,8 @@
 
 #define QOS0_WINDOW                                                                                \
     1024 /* QoS 0 publishes that paho may hold; the protocol has no bound for them */
-#define BLOCK_OPS 64
+#define BYTES_WINDOW (4u << 20) /* paho copies what it holds; a single larger publish passes */
+#define BLOCK_OPS    64
 
 struct gmq__pblock {
     gmq__pblock *next;
@@ -67,7 +68,10 @@ static void answered(gmq__pop *op, int reason)
                 (c->state == GMQ__P_CONNECTED || c->state == GMQ__P_CLOSING);
     c->calling += told;
     give_back(c, op);
+    bool last = c->state == GMQ__P_CLOSING && !c->inflight && !c->dead;
     pthread_mutex_unlock(&c->lock);
+    if (last)
+        gmq__pclient_disconnect(c, 0); /* all that close() waited for */
     if (!told)
         return;
     c->sink.acked(c->sink.ctx, token, reason);
@@ -167,9 +171,10 @@ static gmq_status reserve(gmq__pclient *c, const gmq__mqtt_message *message, gmq
                          size, c->limits.packet_max);
     bool full =
         message->qos ? c->inflight >= c->limits.receive_max : c->inflight_qos0 >= QOS0_WINDOW;
+    full |= c->inflight_bytes && c->inflight_bytes + size > BYTES_WINDOW;
     if (full)
-        return gmq__fail(GMQ_E_AGAIN, "%s: %u publishes are in flight", c->name,
-                         (unsigned)(message->qos ? c->inflight : c->inflight_qos0));
+        return gmq__fail(GMQ_E_AGAIN, "%s: %u publishes of %zu bytes are in flight", c->name,
+                         (unsigned)(c->inflight + c->inflight_qos0), c->inflight_bytes);
     gmq__pop *op = take_op(c);
     if (!op)
         return gmq__fail_nomem();

@@ -45,6 +45,15 @@ static void leave(peer *p)
 
 static bool five(void) { return now->mqtt_version == 5; }
 
+static bool tells_nobody(void) /* paho as a shared library drops the reason code */
+{
+#ifdef GMQ_PAHO_WRAPPED
+    return five();
+#else
+    return five() && now->vtable == &gmq__loopback_transport;
+#endif
+}
+
 /* ---- the list ---- */
 
 static void test_connect_tells_limits(void **state)
@@ -202,7 +211,7 @@ static void test_nobody_subscribed(void **state)
     peer p;
     join(&p);
     assert_int_equal(peer_publish(&p, "nobody/is/there", "x", 1),
-                     five() ? GMQ__MQTT_NO_SUBSCRIBERS : 0);
+                     tells_nobody() ? GMQ__MQTT_NO_SUBSCRIBERS : 0);
     assert_int_equal(peer_subscribe(&p, "nobody/is/there", 1), 1);
     assert_int_equal(peer_publish(&p, "nobody/is/there", "x", 1), 0);
     leave(&p);
@@ -394,7 +403,7 @@ static void test_connect_again_after_close(void **state)
     peer_connect(&p);
     assert_int_equal(p.t->vtable->connect(p.t), GMQ_E_STATE);
     assert_int_equal(peer_publish(&p, "again", "x", 1),
-                     five() ? 0x10 : 0); /* the old subscription is gone */
+                     tells_nobody() ? 0x10 : 0); /* the old subscription is gone */
     assert_int_equal(peer_subscribe(&p, "again", 1), 1);
     peer_publish(&p, "again", "y", 1);
     peer_wait_messages(&p, 1);
@@ -474,14 +483,15 @@ static int run_list(const variant *v)
 
 int main(void)
 {
-    static const variant loopback = {"loopback", &gmq__loopback_transport, 5};
+    static const variant loopback[] = {{"loopback, MQTT 5", &gmq__loopback_transport, 5},
+                                       {"loopback, MQTT 3.1.1", &gmq__loopback_transport, 4}};
     static const variant paho[] = {{"paho, MQTT 5", &gmq__paho_transport, 5},
                                    {"paho, MQTT 3.1.1", &gmq__paho_transport, 4}};
     if (getenv("TEST_FILTER"))
         cmocka_set_test_filter(getenv("TEST_FILTER"));
     gmq__loopback_broker *loop = gmq__loopback_broker_get("contract");
     gmq__loopback_broker_faults(loop, &(gmq__loopback_faults){.receive_max = 20});
-    int failed = run_list(&loopback);
+    int failed = run_list(&loopback[0]) + run_list(&loopback[1]);
     gmq__loopback_broker_release(loop);
     if (!broker_installed()) {
         puts("paho is not tested: mosquitto is not installed");
