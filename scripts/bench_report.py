@@ -112,109 +112,110 @@ def accepts(port: int) -> bool:
     return True
 
 
-def start_parts(parts: Parts) -> tuple[int, str, str, str]:
-    """Port of the broker, address of the gRPC server, URLs of the gmq_server and of the gateway."""
-    binaries = ROOT / "build/bin"
-    broker, grpc = free_port(), f"127.0.0.1:{free_port()}"
-    (parts.work / "mosquitto.conf").write_text(
-        f"listener {broker} 127.0.0.1\nallow_anonymous true\n"
-        "persistence false\nmax_queued_messages 10000\n"
+@dataclass
+class Setting:
+    """What the cases talk to. The broker sets TCP_NODELAY; the plain one is mosquitto as it comes."""
+
+    broker: int
+    plain_broker: int
+    grpc: str
+    server: str
+    plain_server: str
+    gateway: str
+
+
+def start_broker(parts: Parts, name: str, extra: str) -> int:
+    port = free_port()
+    config = parts.work / f"{name}.conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n{extra}"
     )
     mosquitto = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    parts.start(
-        "mosquitto",
-        [mosquitto, "-c", str(parts.work / "mosquitto.conf")],
-        lambda _: accepts(broker),
-    )
-    server_url, gateway_url = (
-        f"mqtt://127.0.0.1:{broker}/bench/{name}" for name in ("server", "gateway")
-    )
-    parts.start(
-        "bench_calls",
-        [str(binaries / "bench_calls"), "server", server_url],
-        lambda text: "ready" in text,
-    )
-    parts.start(
-        "bench_grpc", [str(binaries / "bench_grpc"), "server", grpc], lambda text: "ready" in text
-    )
+    parts.start(name, [mosquitto, "-c", str(config)], lambda _: accepts(port))
+    return port
+
+
+def start_parts(parts: Parts) -> Setting:
+    binaries = ROOT / "build/bin"
+    broker = start_broker(parts, "mosquitto", "set_tcp_nodelay true\n")
+    plain_broker = start_broker(parts, "mosquitto-plain", "")
+    grpc = f"127.0.0.1:{free_port()}"
+    server, gateway = (f"mqtt://127.0.0.1:{broker}/bench/{name}" for name in ("server", "gateway"))
+    plain_server = f"mqtt://127.0.0.1:{plain_broker}/bench/server"
+    for name, command in (
+        ("server", ["bench_calls", "server", server]),
+        ("plain-server", ["bench_calls", "server", plain_server]),
+        ("grpc-server", ["bench_grpc", "server", grpc]),
+    ):
+        parts.start(name, [str(binaries / command[0]), *command[1:]], lambda text: "ready" in text)
     descriptors = parts.work / "demo.protoset"
     proto = ROOT / "docs/examples/proto"
-    subprocess.run(
-        [
-            "protoc",
-            f"-I{proto}",
-            "--include_imports",
-            f"--descriptor_set_out={descriptors}",
-            "demo.proto",
-        ],
-        check=True,
-    )
-    gateway = [
-        str(binaries / "grpc-mqtt-gateway"),
-        "-L",
-        gateway_url,
-        "--descriptors",
-        str(descriptors),
-    ]
-    parts.start("gateway", [*gateway, "--target", grpc], lambda text: "ready" in text)
-    return broker, grpc, server_url, gateway_url
+    compiler = ["protoc", f"-I{proto}", "--include_imports", f"--descriptor_set_out={descriptors}"]
+    subprocess.run([*compiler, "demo.proto"], check=True)
+    daemon = [str(binaries / "grpc-mqtt-gateway"), "-L", gateway, "--descriptors", str(descriptors)]
+    parts.start("gateway", [*daemon, "--target", grpc], lambda text: "ready" in text)
+    return Setting(broker, plain_broker, grpc, server, plain_server, gateway)
 
 
-def make_cases(
-    broker: int, grpc: str, server_url: str, gateway_url: str, scale: float
-) -> list[Case]:
+def make_cases(setting: Setting, scale: float) -> list[Case]:
     binaries = ROOT / "build/bin"
-    echo = [str(binaries / "raw_echo"), "--host", "127.0.0.1", "--port", str(broker), "--mode"]
     calls = [str(binaries / "bench_calls"), "client"]
     python = [sys.executable, str(ROOT / "tests/bench/bench_calls.py")]
+    paho = "echo_paho"
+
+    def echo(mode: str, port: int) -> list[str]:
+        program = str(binaries / "raw_echo")
+        return [program, "--host", "127.0.0.1", "--port", str(port), "--mode", mode]
 
     def counts(one: int, many: int) -> dict[int, int]:
         return {1: max(int(one * scale), 20), **{n: max(int(many * scale), 200) for n in MANY}}
 
-    paho = "echo_paho"
-    grpc_c = [str(binaries / "bench_grpc"), "client", grpc]
+    usual, from_python = counts(2000, 4000), counts(1000, 2000)
+    broker, plain = setting.broker, setting.plain_broker
+    grpc_c = [str(binaries / "bench_grpc"), "client", setting.grpc]
+    in_thread = [*calls, setting.server + "?drive=caller"]
     return [
-        Case("echo_raw", "MQTT echo, minimal client", [*echo, "raw"], counts(2000, 8000)),
-        Case(paho, "MQTT echo, paho with TCP_NODELAY", [*echo, "paho"], counts(2000, 4000)),
-        Case(
-            "echo_paho_default",
-            "MQTT echo, paho as it comes",
-            [*echo, "paho-default"],
-            {1: 20},
-            paho,
-        ),
+        Case("echo_raw", "MQTT echo, minimal client", echo("raw", broker), counts(2000, 8000)),
+        Case(paho, "MQTT echo, paho with TCP_NODELAY", echo("paho", broker), usual),
         Case("grpc_c", "gRPC itself, C", grpc_c, counts(2000, 8000)),
-        Case(
-            "c_server", "C client, gmq_server", [*calls, server_url], counts(2000, 4000), paho, 1.5
-        ),
-        Case(
-            "c_server_caller",
-            "  client with drive=caller",
-            [*calls, server_url + "?drive=caller"],
-            counts(2000, 4000),
-            paho,
-        ),
-        Case(
-            "c_gateway",
-            "C client, gateway, gRPC",
-            [*calls, gateway_url],
-            counts(2000, 4000),
-            paho,
-            2.5,
-        ),
-        Case("grpc_python", "gRPC itself, Python client", [*python, grpc], counts(1000, 2000)),
+        Case("c_server", "C client, gmq_server", [*calls, setting.server], usual, paho, 1.5),
+        Case("c_server_caller", "  client with drive=caller", in_thread, usual, paho),
+        Case("c_gateway", "C client, gateway, gRPC", [*calls, setting.gateway], usual, paho, 2.5),
+        Case("grpc_python", "gRPC itself, Python client", [*python, setting.grpc], from_python),
         Case(
             "python_server",
             "Python client, gmq_server",
-            [*python, server_url],
-            counts(1000, 2000),
+            [*python, setting.server],
+            from_python,
             paho,
         ),
         Case(
             "python_gateway",
             "Python client, gateway, gRPC",
-            [*python, gateway_url],
-            counts(1000, 2000),
+            [*python, setting.gateway],
+            from_python,
+            paho,
+        ),
+        Case(
+            "echo_paho_default",
+            "MQTT echo, paho as it comes",
+            echo("paho-default", broker),
+            {1: 20},
+            paho,
+        ),
+        Case("plain_echo", "plain broker: paho, TCP_NODELAY", echo("paho", plain), {1: 20}, paho),
+        Case(
+            "plain_echo_default",
+            "plain broker: paho as it comes",
+            echo("paho-default", plain),
+            {1: 20},
+            paho,
+        ),
+        Case(
+            "plain_c_server",
+            "plain broker: C client, gmq_server",
+            [*calls, setting.plain_server],
+            {1: usual[1]},
             paho,
         ),
     ]
@@ -278,6 +279,12 @@ def as_json(cases: dict[str, Case], repetitions: int) -> dict[str, object]:
     return {"payload_bytes": PAYLOAD, "repetitions": repetitions, "machine": machine, "cases": rows}
 
 
+def show(text: str) -> None:
+    """Progress, on the last line of a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r{text:79}\r", end="", file=sys.stderr, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.splitlines()[0])
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every figure there, too")
@@ -293,7 +300,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="grpc-mqtt-bench.") as work:
         parts = Parts(Path(work))
         try:
-            all_cases = make_cases(*start_parts(parts), 0.1 if args.quick else 1.0)
+            all_cases = make_cases(start_parts(parts), 0.1 if args.quick else 1.0)
             wanted = (
                 set(args.only.split(",")) | {"echo_paho"}
                 if args.only
@@ -302,20 +309,19 @@ def main() -> None:
             cases = {case.name: case for case in all_cases if case.name in wanted}
             for repetition in range(repetitions):
                 for case in cases.values():
-                    print(
-                        f"\rrepetition {repetition + 1} of {repetitions}: {case.label:40}",
-                        end="",
-                        file=sys.stderr,
-                    )
+                    show(f"repetition {repetition + 1} of {repetitions}: {case.label}")
                     case.run()
-            print("\r" + " " * 70 + "\r", end="", file=sys.stderr)
+            show("")
         finally:
             parts.stop()
     print(
         f"Unary calls and echoes of {PAYLOAD} bytes at QoS 1 through mosquitto on this machine;"
         f" medians of {repetitions} interleaved repetitions."
     )
-    print("p50, p99: one at a time, in microseconds. calls/s: with 16 and 128 in flight.\n")
+    print(
+        "p50, p99: one at a time, in microseconds. calls/s: with 16 and 128 in flight. The broker\n"
+        "has set_tcp_nodelay, so that only the clients differ; the plain one is as it comes.\n"
+    )
     print_table(cases)
     if args.json:
         args.json.write_text(json.dumps(as_json(cases, repetitions), indent=1) + "\n")
