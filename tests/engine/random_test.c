@@ -7,7 +7,11 @@
 #include "cmocka_all.h"
 #include "engine/sim_world.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SEEDS 200 /* slow there */
+#else
 #define SEEDS 1000
+#endif
 #define CALLS 24
 
 static uint64_t last_seed;
