@@ -262,7 +262,7 @@ gmq_status gmq_call_send(gmq_call *call, const void *data, size_t len)
 static void post_own(gmq_call *call, gmq__cmd *cmd)
 {
     gmq__mailbox *box = gmq__runtime_mailbox(call->runtime);
-    cmd->call = gmq__handle_hold(call);
+    gmq__handle_hold(call); /* cmd->call */
     gmq__mailbox_post(box, cmd);
     gmq__mailbox_unlock_and_wake(box);
 }

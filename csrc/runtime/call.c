@@ -25,7 +25,9 @@ gmq_call *gmq__handle_new(gmq__runtime *runtime, gmq__span path, gmq_rpc_kind ki
     call->generation = gmq__os_fork_generation();
     call->deadline = INT64_MAX;
     call->read.kind = GMQ__CMD_READ;
+    call->read.call = call; /* for good: the owner may still look at it when it is posted again */
     call->half_close.kind = GMQ__CMD_HALF_CLOSE;
+    call->half_close.call = call;
     call->cancel.base.kind = GMQ__CMD_CANCEL;
     gmq__list_init(&call->held_cmds);
     return call;
