@@ -114,7 +114,7 @@ def accepts(port: int) -> bool:
 
 @dataclass
 class Setting:
-    """What the cases talk to. The broker sets TCP_NODELAY; the plain one is mosquitto as it comes."""
+    """What the cases talk to. The broker sets TCP_NODELAY; the plain one is as it comes."""
 
     broker: int
     plain_broker: int
