@@ -57,7 +57,7 @@ typedef struct gmq__slot {
 } gmq__slot;
 
 #define GMQ__TOKEN_KIND_SHIFT 60
-#define GMQ__TOKEN_CALL       UINT64_C(1) /* other kinds are the dialect's */
+#define GMQ__TOKEN_CALL       UINT64_C(1) /* 2 to 7 are the dialect's; the top bit is nobody's here */
 #define GMQ__NO_SLOT          UINT32_MAX
 
 struct gmq__engine {

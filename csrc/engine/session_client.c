@@ -239,7 +239,7 @@ static gmq__rpc_options announce(const gmq__engine *engine, const gmq__call_args
     const gmq__rpc_options *own = &args->options, *general = &engine->config.options;
     bool unary = args->kind == GMQ_RPC_UNARY;
     gmq__rpc_options options = {
-        .batched = level_of(own->batched, general->batched, false),
+        .batched = level_of(own->batched, general->batched, unary),
         .server_level = level_of(own->server_level, general->server_level, unary),
         .client_level = level_of(own->client_level, general->client_level, unary),
     };
