@@ -262,7 +262,22 @@ static gmq__session *open_session(gmq__engine *engine, const gmq__topic_parts *p
     return s;
 }
 
-/* First packet of a session, or a stray one. NULL: it was answered, or there is nothing to answer.
+/* Answers a first packet that begins no call. `known`: the server has this method. */
+static void refuse(gmq__engine *engine, gmq__session *s, bool known, bool full, int64_t now)
+{
+    gmq__span path = gmq__span_of(s->path, s->path_len);
+    if (!known)
+        end_with_error(engine, s, GMQ__RERROR_CALL_ERROR, GMQ_CODE_UNIMPLEMENTED, path, now);
+    else if (state_of(engine)->draining)
+        end(engine, s, GMQ_CODE_UNAVAILABLE, "server is shutting down", true, now);
+    else if (full)
+        end(engine, s, GMQ_CODE_RESOURCE_EXHAUSTED, "too many calls on this server", true, now);
+    else
+        end_with_error(engine, s, GMQ__RERROR_NO_PARSE_BINARY, 0, gmq__span_str("not a packet"),
+                       now);
+}
+
+/* First packet of a session, or a stray one. NULL: it was refused, or there is nothing to answer.
  */
 static gmq__session *admit(gmq__engine *engine, const gmq__topic_parts *parts, bool is_packet,
                            int64_t now)
@@ -272,33 +287,23 @@ static gmq__session *admit(gmq__engine *engine, const gmq__topic_parts *parts, b
         engine->stats.duplicates++;
         return NULL;
     }
-    if (state->nclosing >= CLOSING_MOST) {
-        engine->stats.ignored++;
-        return NULL;
-    }
     gmq__bytes_clear(&engine->topic);
     gmq__topic_path(&engine->topic, parts);
+    if (engine->topic.failed)
+        return NULL;
     gmq__rpc_method method = {.kind = GMQ_RPC_UNARY};
     gmq__span path = gmq__bytes_span(&engine->topic);
     bool known = engine->config.lookup(engine->config.lookup_ctx, path, &method);
     bool full = gmq__map_count(&state->by_sid) >= engine->config.max_calls;
-    gmq__session *s =
-        engine->topic.failed ? NULL : open_session(engine, parts, method.kind, path, now);
-    if (!s)
+    bool welcome = known && is_packet && !full && !state->draining;
+    if (!welcome && state->nclosing >= CLOSING_MOST) {
+        engine->stats.ignored++;
         return NULL;
-    gmq__span text = gmq__span_of(s->path, s->path_len);
-    if (!known)
-        end_with_error(engine, s, GMQ__RERROR_CALL_ERROR, GMQ_CODE_UNIMPLEMENTED, text, now);
-    else if (state->draining)
-        end(engine, s, GMQ_CODE_UNAVAILABLE, "server is shutting down", true, now);
-    else if (full)
-        end(engine, s, GMQ_CODE_RESOURCE_EXHAUSTED, "too many calls on this server", true, now);
-    else if (!is_packet)
-        end_with_error(engine, s, GMQ__RERROR_NO_PARSE_BINARY, 0, gmq__span_str("not a packet"),
-                       now);
-    else
-        return s;
-    return NULL;
+    }
+    gmq__session *s = open_session(engine, parts, method.kind, path, now);
+    if (s && !welcome)
+        refuse(engine, s, known, full, now);
+    return welcome ? s : NULL;
 }
 
 static void take_packet(gmq__engine *engine, const gmq__topic_parts *parts,

@@ -615,6 +615,25 @@ static void calls_above_the_limit_are_refused(void **state)
     assert_false(w->calls[1].finished);
 }
 
+/* Refusals pile up no further than their bound, and calls that are welcome are taken all the same.
+ */
+static void a_flood_of_strangers_does_no_harm(void **state)
+{
+    (void)state;
+    char sid[32];
+    world_open(w);
+    w->mute_handlers = true;
+    w->sim.faults.receive_max = 1;
+    w->server->hold_acks = true; /* the transport takes one packet, then no more */
+    for (int at = 0; at < 5000; at++) {
+        snprintf(sid, sizeof sid, "stranger%d", at);
+        sim_packet(w->server, sid, "Nope", gmq__span_str("x"), 0, 1, 0);
+    }
+    assert_true(world_stats(w->server).ignored >= 3900);
+    sim_request(w->server, "friend", "Unary", "x", 10, plain, 0);
+    assert_int_equal(w->nheld, 1);
+}
+
 static void draining_refuses_new_calls_and_ends_old_ones(void **state)
 {
     (void)state;
@@ -747,6 +766,7 @@ int main(void)
         FAULT(wait_for_ready_ends_at_its_deadline),
         FAULT(a_lost_connection_ends_all_calls_once),
         FAULT(calls_above_the_limit_are_refused),
+        FAULT(a_flood_of_strangers_does_no_harm),
         FAULT(draining_refuses_new_calls_and_ends_old_ones),
         FAULT(rate_limit_holds_for_everything),
         cmocka_unit_test_teardown(batches_leave_after_their_linger, teardown),
