@@ -80,6 +80,51 @@ static void bidi_large(void **state)
     run_kind(GMQ_RPC_BIDI_STREAMING, 4, 500000, 0);
 }
 
+/* MQTT 3.1.1: no user properties, first in first out. */
+static void all_kinds_without_properties(void **state)
+{
+    (void)state;
+    world w;
+    world_init(&w, 1, NULL);
+    w.sim.faults.no_properties = true;
+    w.client_config.msg_size_limit = w.server_config.msg_size_limit = 200;
+    world_open(&w);
+    for (uint64_t id = 1; id <= 40; id++)
+        assert_int_equal(
+            world_start(&w, id, (gmq_rpc_kind)(id % 4), id % 4 ? 5 : 1, 700, 20 * SIM_S, 0, false),
+            GMQ_OK);
+    assert_true(sim_run_until(&w.sim, 20 * SIM_S, world_all_done, &w));
+    world_check(&w);
+    for (uint64_t id = 1; id <= 40; id++)
+        assert_int_equal(w.calls[id].code, GMQ_CODE_OK);
+    world_check_quiet(&w);
+    world_free(&w);
+}
+
+static void all_kinds_compressed_and_batched(void **state)
+{
+    (void)state;
+    world w;
+    world_init(&w, 1, NULL);
+    w.client_config.options.batched = 1;
+    w.client_config.options.server_level = 3;
+    w.client_config.options.client_level = 22;
+    world_open(&w);
+    for (uint64_t id = 1; id <= 40; id++)
+        assert_int_equal(
+            world_start(&w, id, (gmq_rpc_kind)(id % 4), id % 4 ? 20 : 1, 700, 20 * SIM_S, 0, false),
+            GMQ_OK);
+    assert_true(sim_run_until(&w.sim, 20 * SIM_S, world_all_done, &w));
+    world_check(&w);
+    for (uint64_t id = 1; id <= 40; id++)
+        assert_int_equal(w.calls[id].code, GMQ_CODE_OK);
+    /* 20 elements of 700 bytes went in a few packets, and small ones */
+    assert_true(w.client->publishes < 40 * 5);
+    assert_true(world_stats(w.client).bytes_out < 40u * 20 * 700 / 4);
+    world_check_quiet(&w);
+    world_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +139,8 @@ int main(void)
         cmocka_unit_test(server_streaming_none),
         cmocka_unit_test(bidi),
         cmocka_unit_test(bidi_large),
+        cmocka_unit_test(all_kinds_without_properties),
+        cmocka_unit_test(all_kinds_compressed_and_batched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
