@@ -188,3 +188,29 @@ def test_example_client(demo_server):
     assert "Hello, world!" in done.stdout and "sum of 100 values: 5050" in done.stdout
     assert "INVALID_ARGUMENT: a name is needed" in done.stdout
     assert done.stderr == ""
+
+
+def test_gateway_in_this_process(broker, base, tmp_path):
+    """The gateway's own module, beside grpcio in one process."""
+    gmq_gateway = pytest.importorskip("grpc_mqtt.gmq_gateway")
+    from grpc_mqtt import gmq
+
+    server = GrpcioServer()
+    methods = gmq.MethodMap()
+    methods.add_descriptor_file(str(protoset(tmp_path, ROOT / "tests/bindings/echo.proto")))
+    methods.bind("*", server.target)
+    queue = gmq.Queue()
+    gateway = gmq_gateway.Gateway(broker.url(base), None, methods, queue, 7)
+    with grpc_mqtt.channel(broker.url(base)) as channel:
+        unary = channel.unary_unary(UNARY)
+        assert unary(b"a", timeout=PATIENCE, wait_for_ready=True) == b"a"
+    gateway.close(0)
+    kinds = []
+    while gmq.EVENT_CLOSED not in kinds:
+        batch = queue.wait(PATIENCE * 1000, 8)
+        assert batch, kinds
+        assert {event[1] for event in batch} == {7}
+        kinds += [event[0] for event in batch]
+    with pytest.raises(grpc_mqtt.Error):
+        gmq_gateway.Gateway(broker.url(base), None, gmq.MethodMap(), queue, 7)
+    server.stop()
