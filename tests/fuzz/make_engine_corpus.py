@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the engine fuzzers: calls of each kind as the operations of fuzz_engine_*.c."""
+"""Writes the engine fuzzers' seeds: calls of each kind as the operations of fuzz_engine_*.c."""
 
 import pathlib
 
