@@ -176,12 +176,12 @@ class Reassembly:
     """Orders the packets of one topic by `i` and puts their messages together."""
 
     def __init__(self, deliver):
-        self.deliver, self.next, self.held, self.slices, self.left = deliver, 0, {}, {}, 0
+        self.deliver, self.next, self.held, self.slices = deliver, 0, {}, {}
 
     def packet(self, index, data):
-        assert index is not None and index not in self.held and index >= self.next, (
-            f"packet {index} again"
-        )
+        if index is None:  # MQTT 3.1.1: as they come
+            index = self.next
+        assert index not in self.held and index >= self.next, f"packet {index} again"
         self.held[index] = data
         while self.next in self.held:
             self._slice(*parse_packet(self.held.pop(self.next)))

@@ -100,6 +100,7 @@ class Broker:
             f"listener {self.port} 127.0.0.1",
             "persistence false",
             "log_dest stderr",
+            "user root",  # where we are root: it must read the files of the test
             *settings,
         ]
         if not any(line.startswith("allow_anonymous") for line in settings):

@@ -173,3 +173,40 @@ def test_terminate_reaches_the_server(client, server, method):
     assert server.hanging.get(timeout=20)
     call.control(2)
     assert server.cancelled.get(timeout=20)
+
+
+def test_upload_of_much(client):
+    call = client.call(R + "Join")
+    for i in range(80):
+        call.send(chunk(b"%d" % (i % 10) * 100_000))
+    call.end()
+    got = call.response()
+    assert got.code == 0 and got.body == b"".join(b"%d" % (i % 10) * 100_000 for i in range(80))
+
+
+def test_kinds_mixed_and_many(client, server):
+    """Calls of all kinds at once, every fifth given up: each gets its own answer, and no other."""
+    calls = []
+    for i in range(100):
+        text = b"%d" % i
+        kind = i % 5
+        if kind == 0:
+            calls.append((client.call(R + "Echo", text), lambda c: c.response().body, text))
+        elif kind == 1:
+            calls.append((client.call(R + "Join"), lambda c: c.response().body, text + text))
+            calls[-1][0].send(chunk(text, text))
+            calls[-1][0].end()
+        elif kind == 2:
+            call = client.call(R + "RepeatThenFail", text)
+            calls.append((call, lambda c: c.stream()[1], [text]))
+        elif kind == 3:
+            calls.append((client.call(R + "Chat"), lambda c: c.stream()[1], [text]))
+            calls[-1][0].send(chunk(text))
+            calls[-1][0].end()
+        elif i < 40:
+            call = client.call(R + "HangStream", text)
+            assert server.hanging.get(timeout=20)
+            call.control(2)
+    assert [read(call) for call, read, _ in calls] == [wanted for _, _, wanted in calls]
+    for _ in range(8):
+        assert server.cancelled.get(timeout=20)

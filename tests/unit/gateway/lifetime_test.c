@@ -104,12 +104,10 @@ static void open_bound(rig *r)
     open_both(r);
 }
 
-/* Until gRPC is shut down. After the last grpc_shutdown() attempts to connect still hold it: they
- * are told that there is nobody. */
+/* Until gRPC is shut down. After the last grpc_shutdown() attempts to connect still hold it, until
+ * their time is over. */
 static void expect_grpc_shut_down(rig *r)
 {
-    close(r->listener);
-    r->listener = -1;
     for (int i = 0; i < WAIT_MS / 5 && grpc_is_initialized(); i++) {
         gmq_event *event = NULL;
         size_t count = 0;
@@ -150,6 +148,7 @@ static int tear_down(void **state)
     gmq_method_map_free(r->map);
     gmq_queue_unref(r->queue);
     gmq_queue_unref(r->client_queue);
+    close(r->listener);
     return 0;
 }
 
