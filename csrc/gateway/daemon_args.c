@@ -50,7 +50,7 @@ static const char help[] =
     "  " PROGRAM " -L mqtt://broker.example.org/fleet/device42 \\\n"
     "      --descriptors demo.protoset --target 127.0.0.1:50051\n"
     "\n"
-    "It logs to stderr, a line an event. The line that begins with \"ready\" says that calls are "
+    "It logs to stderr, a line an event. The line \"ready: ...\" says that calls are "
     "taken.\n"
     "SIGTERM and SIGINT drain and end it with status 0; a second one ends it at once.\n"
     "Exit status: 0 ended in order, 1 it cannot go on, 2 the command line is wrong.\n";
