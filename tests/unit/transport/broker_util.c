@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <unistd.h>
 
 #include "cmocka_all.h"
@@ -54,6 +57,10 @@ static int launch(broker *b)
     b->pid = fork();
     assert_true(b->pid >= 0);
     if (b->pid == 0) {
+#ifdef __linux__
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* it goes with a test that crashes */
+#endif
+        dup2(open("/dev/null", O_RDWR), 1);
         dup2(log[1], 2);
         close(log[1]);
         execl(program(), "mosquitto", "-c", b->config, (char *)NULL);
