@@ -11,6 +11,10 @@
  *  - Strings are NUL-terminated UTF-8.
  *  - `out` parameters are written only on GMQ_OK; what they receive belongs to the caller.
  *  - A function that returns a gmq_status other than GMQ_OK has set gmq_error_text() of the thread.
+ *  - GMQ_E_INVALID is also what a NULL gives that may not be, where a function returns a
+ * gmq_status; elsewhere such a NULL is undefined.
+ *  - After fork() the child may not use what the parent made: functions return GMQ_E_FORKED, those
+ *    without a status do nothing, frees leak. What the child makes itself works.
  */
 #ifndef GRPC_MQTT_BASE_H
 #define GRPC_MQTT_BASE_H

@@ -13,6 +13,7 @@
 extern "C" {
 #endif
 
+/** A client: a handle of its connection. */
 typedef struct gmq_client gmq_client;
 
 /** Makes a client and begins to connect. Returns at once: STATE events (tag `tag`) tell how it
@@ -28,16 +29,18 @@ typedef struct gmq_client gmq_client;
 GMQ_API gmq_status gmq_client_new(gmq_client **out, const char *url, const gmq_options *options,
                                   const gmq_method_map *map, gmq_queue *queue, uint64_t tag);
 
-/** Ends in order: no new calls; calls still open after `grace_ms` are cancelled; then disconnects.
- *  Returns at once; the end is a CLOSED event. A second close may only shorten the grace.
- *  Since 0.1. */
+/** Ends in order: no new calls; calls still open after `grace_ms` (negative: no limit) are
+ * cancelled; what is on its way goes out; then disconnects. Returns at once; the end is a CLOSED
+ * event, after every FINISHED. A second close may only shorten the grace. NULL is fine. Since 0.1.
+ */
 GMQ_API void gmq_client_close(gmq_client *client, int64_t grace_ms);
 
 /** Drops the handle; NULL is fine; never blocks. Without a close before, open calls end UNAVAILABLE
- *  and the connection ends by itself. Handles of calls stay valid. Since 0.1. */
+ *  and the connection ends by itself; CLOSED comes all the same. Handles of calls stay valid.
+ *  Since 0.1. */
 GMQ_API void gmq_client_unref(gmq_client *client);
 
-/** Present state, a gmq_state. Since 0.1. */
+/** Present state, a gmq_state; SHUTDOWN for NULL and in a forked child. Since 0.1. */
 GMQ_API int32_t gmq_client_state(const gmq_client *client);
 
 #ifdef __cplusplus

@@ -13,7 +13,8 @@
  *     ever.
  *  5. Tags are echoed, never dereferenced.
  *  6. gmq_queue_unref() is safe while objects still use the queue: they hold references of their
- *     own.
+ * own. When the last handle of the program goes, nobody can take events any more: what waits is
+ * freed (new calls that were not taken are cancelled), connections with drive=caller end at once.
  */
 #ifndef GRPC_MQTT_QUEUE_H
 #define GRPC_MQTT_QUEUE_H
@@ -49,7 +50,8 @@ typedef enum gmq_event_type {
     /** The call is over: gmq_event_code() is its gRPC status, gmq_event_text() the details,
      *  gmq_event_metadata() the trailing metadata. */
     GMQ_EVENT_FINISHED = 7,
-    /** The last event of a client, server or gateway, after its *_close(). */
+    /** The last event of a client, server or gateway, after its *_close() or, without one, its
+     *  *_unref(). */
     GMQ_EVENT_CLOSED = 8,
     /** gmq_event_text() is one line, gmq_event_code() its level: 0 error, 1 warning, 2 info,
      *  3 debug. */
@@ -67,33 +69,36 @@ typedef enum gmq_state {
     GMQ_STATE_SHUTDOWN = 4
 } gmq_state;
 
-/** Makes a queue with one reference. Errors: GMQ_E_NOMEM, GMQ_E_IO (no descriptor left).
- *  Since 0.1. */
+/** Makes a queue with one handle. Errors: GMQ_E_NOMEM. Since 0.1. */
 GMQ_API gmq_status gmq_queue_new(gmq_queue **out);
 
-/** Adds a reference and returns `queue`. Since 0.1. */
+/** Adds a handle and returns `queue`. Since 0.1. */
 GMQ_API gmq_queue *gmq_queue_ref(gmq_queue *queue);
 
-/** Drops a reference; NULL is fine; never blocks. Since 0.1. */
+/** Drops a handle; NULL is fine; never blocks. Since 0.1. */
 GMQ_API void gmq_queue_unref(gmq_queue *queue);
 
 /** A descriptor for select/poll/epoll/asyncio, readable while an event waits, the queue is shut
- *  down, or (drive=caller) there is work to pump. Owned by the library: do not read from or close
- *  it. Since 0.1. */
+ *  down, or (drive=caller) there is work to pump. Level-triggered. Made by the first call of this
+ *  function, the same from then on. Owned by the library: do not read from or close it. -1 when
+ * there is none: gmq_error_text() says why (no descriptor left, fork). Since 0.1. */
 GMQ_API int gmq_queue_fd(gmq_queue *queue);
 
 /** Milliseconds until the queue wants to be polled even if its descriptor stays silent: the timers
- *  of connections with drive=caller. -1 when there are none. Since 0.1. */
+ *  of connections with drive=caller. 0 when there is work now, -1 when there are none. Since 0.1.
+ */
 GMQ_API int64_t gmq_queue_timeout_ms(gmq_queue *queue);
 
 /** Takes up to `max` events into `events[]`, without blocking; their number into `count` (0 is no
- *  error). Each event belongs to the caller: gmq_event_free().
- *  Errors: GMQ_E_CLOSED (shut down and empty), GMQ_E_FORKED. Since 0.1. */
+ *  error). Each event belongs to the caller: gmq_event_free(). With drive=caller the connections do
+ *  here what is due. Errors: GMQ_E_CLOSED (shut down and empty), GMQ_E_INVALID (`max` is 0),
+ *  GMQ_E_FORKED. Since 0.1. */
 GMQ_API gmq_status gmq_queue_poll(gmq_queue *queue, gmq_event **events, size_t max, size_t *count);
 
 /** Like gmq_queue_poll(), but blocks until there is at least one event, up to `timeout_ms`
  *  (negative: no limit). Time-out is GMQ_OK with `*count` 0. Several threads may wait; each event
- *  goes to one of them. Errors: as gmq_queue_poll(). Since 0.1. */
+ *  goes to one of them. With drive=caller the connections work meanwhile, on this thread. Errors:
+ * as gmq_queue_poll(). Since 0.1. */
 GMQ_API gmq_status gmq_queue_wait(gmq_queue *queue, int64_t timeout_ms, gmq_event **events,
                                   size_t max, size_t *count);
 
