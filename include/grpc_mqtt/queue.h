@@ -13,8 +13,9 @@
  *     ever.
  *  5. Tags are echoed, never dereferenced.
  *  6. gmq_queue_unref() is safe while objects still use the queue: they hold references of their
- * own. When the last handle of the program goes, nobody can take events any more: what waits is
- * freed (new calls that were not taken are cancelled), connections with drive=caller end at once.
+ *     own. When the last handle of the program goes, nobody can take events any more: what waits is
+ *     freed (new calls that were not taken are cancelled), and connections with drive=caller end
+ *     at once.
  */
 #ifndef GRPC_MQTT_QUEUE_H
 #define GRPC_MQTT_QUEUE_H
@@ -80,13 +81,13 @@ GMQ_API void gmq_queue_unref(gmq_queue *queue);
 
 /** A descriptor for select/poll/epoll/asyncio, readable while an event waits, the queue is shut
  *  down, or (drive=caller) there is work to pump. Level-triggered. Made by the first call of this
- *  function, the same from then on. Owned by the library: do not read from or close it. -1 when
- * there is none: gmq_error_text() says why (no descriptor left, fork). Since 0.1. */
+ *  function, the same from then on. Owned by the library: do not read from or close it. -1
+ *  when there is none: gmq_error_text() says why (no descriptor left, fork). Since 0.1. */
 GMQ_API int gmq_queue_fd(gmq_queue *queue);
 
 /** Milliseconds until the queue wants to be polled even if its descriptor stays silent: the timers
- *  of connections with drive=caller. 0 when there is work now, -1 when there are none. Since 0.1.
- */
+ *  of connections with drive=caller. 0 when there is work now, -1 when there are none.
+ *  Since 0.1. */
 GMQ_API int64_t gmq_queue_timeout_ms(gmq_queue *queue);
 
 /** Takes up to `max` events into `events[]`, without blocking; their number into `count` (0 is no
@@ -97,8 +98,8 @@ GMQ_API gmq_status gmq_queue_poll(gmq_queue *queue, gmq_event **events, size_t m
 
 /** Like gmq_queue_poll(), but blocks until there is at least one event, up to `timeout_ms`
  *  (negative: no limit). Time-out is GMQ_OK with `*count` 0. Several threads may wait; each event
- *  goes to one of them. With drive=caller the connections work meanwhile, on this thread. Errors:
- * as gmq_queue_poll(). Since 0.1. */
+ *  goes to one of them. With drive=caller the connections work meanwhile, on this thread.
+ *  Errors: as gmq_queue_poll(). Since 0.1. */
 GMQ_API gmq_status gmq_queue_wait(gmq_queue *queue, int64_t timeout_ms, gmq_event **events,
                                   size_t max, size_t *count);
 
