@@ -48,14 +48,14 @@ GMQ_API gmq_status gmq_call_start_with(gmq_call **out, gmq_client *client, const
 GMQ_API gmq_call *gmq_call_ref(gmq_call *call);
 
 /** Drops a handle; NULL is fine; never blocks. A client's call whose last handle goes before the
- * end is cancelled; a server's that was not finished is finished CANCELLED. FINISHED comes all the
+ *  end is cancelled; a server's that was not finished is finished CANCELLED. FINISHED comes all the
  *  same. Since 0.1. */
 GMQ_API void gmq_call_unref(gmq_call *call);
 
 /** Sends one message (copied; `data` may be NULL when `len` is 0).
  *  Errors: GMQ_E_AGAIN ("send_buffer" bytes or more are waiting; nothing was taken; a WRITABLE
- * event follows when it is half empty), GMQ_E_TOO_LARGE (2 GiB or more), GMQ_E_STATE (half-closed,
- * finished, or a second message where the kind allows one), GMQ_E_NOMEM. After the call is over:
+ *  event follows when it is half empty), GMQ_E_TOO_LARGE (2 GiB or more), GMQ_E_STATE (half-closed,
+ *  finished, or a second message where the kind allows one), GMQ_E_NOMEM. After the call is over:
  * GMQ_E_CLOSED; its FINISHED event says why. Since 0.1. */
 GMQ_API gmq_status gmq_call_send(gmq_call *call, const void *data, size_t len);
 
@@ -64,16 +64,16 @@ GMQ_API gmq_status gmq_call_send(gmq_call *call, const void *data, size_t len);
 GMQ_API gmq_status gmq_call_half_close(gmq_call *call);
 
 /** Allows `messages` more MESSAGE events; credit adds up. Errors: GMQ_E_CLOSED (the call is over:
- * no reason to worry, its last events are in the queue). Since 0.1. */
+ *  no reason to worry, its last events are in the queue). Since 0.1. */
 GMQ_API gmq_status gmq_call_read(gmq_call *call, uint32_t messages);
 
 /** Cancels; FINISHED (CANCELLED, unless it was over already) follows. Idempotent. A server's call
- * is finished CANCELLED. Since 0.1. */
+ *  is finished CANCELLED. Since 0.1. */
 GMQ_API void gmq_call_cancel(gmq_call *call);
 
 /** As gmq_call_cancel(), with a status of the caller's choice for its own FINISHED event (the peer
- * is told of a cancellation; the client of a server's call is told the status). A `code` that is
- * not 0 to 16 becomes UNKNOWN. `details` may be NULL; copied. Since 0.1. */
+ *  is told of a cancellation; the client of a server's call is told the status). A `code` that is
+ *  not 0 to 16 becomes UNKNOWN. `details` may be NULL; copied. Since 0.1. */
 GMQ_API void gmq_call_cancel_with(gmq_call *call, int32_t code, const char *details);
 
 /** Server: sends initial metadata now; otherwise it goes, empty, with the first message or the
@@ -83,7 +83,7 @@ GMQ_API void gmq_call_cancel_with(gmq_call *call, int32_t code, const char *deta
 GMQ_API gmq_status gmq_call_send_initial_metadata(gmq_call *call, const gmq_metadata *metadata);
 
 /** Server: ends the call with a status, behind the messages sent before; FINISHED follows when it
- * has left. `details` and `trailing` may be NULL; copied. Errors: GMQ_E_INVALID (`code` not 0 to
+ *  has left. `details` and `trailing` may be NULL; copied. Errors: GMQ_E_INVALID (`code` not 0 to
  * 16), GMQ_E_TOO_LARGE (trailing metadata), GMQ_E_STATE (finished already; a client's call),
  * GMQ_E_CLOSED (the client is gone; FINISHED says so), GMQ_E_NOMEM. Since 0.1. */
 GMQ_API gmq_status gmq_call_finish(gmq_call *call, int32_t code, const char *details,

@@ -30,8 +30,8 @@ GMQ_API gmq_status gmq_client_new(gmq_client **out, const char *url, const gmq_o
                                   const gmq_method_map *map, gmq_queue *queue, uint64_t tag);
 
 /** Ends in order: no new calls; calls still open after `grace_ms` (negative: no limit) are
- * cancelled; what is on its way goes out; then disconnects. Returns at once; the end is a CLOSED
- * event, after every FINISHED. A second close may only shorten the grace. NULL is fine. Since 0.1.
+ *  cancelled; what is on its way goes out; then disconnects. Returns at once; the end is a CLOSED
+ *  event, after every FINISHED. A second close may only shorten the grace. NULL is fine. Since 0.1.
  */
 GMQ_API void gmq_client_close(gmq_client *client, int64_t grace_ms);
 
