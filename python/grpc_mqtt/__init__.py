@@ -15,6 +15,7 @@ import grpc
 
 from grpc_mqtt import gmq
 from grpc_mqtt._channel import Channel
+from grpc_mqtt._descriptors import DescriptorsLike
 from grpc_mqtt._errors import (
     ClosedError,
     Error,
@@ -32,13 +33,15 @@ from grpc_mqtt._errors import (
     UnsupportedError,
     UrlError,
 )
-from grpc_mqtt._options import DescriptorsLike, OptionsLike
+from grpc_mqtt._gateway import Gateway
+from grpc_mqtt._options import OptionsLike
 
 __all__ = [
     "ClosedError",
     "Error",
     "ExistsError",
     "ForkedError",
+    "Gateway",
     "InvalidError",
     "IoError",
     "NoMemoryError",
@@ -72,9 +75,10 @@ def channel(
     URL's query), channel arguments of gRPC (``grpc.max_receive_message_length`` and
     ``grpc.max_metadata_size`` count, others are ignored).
 
-    `descriptors` is a serialized FileDescriptorSet, or the path of a file with one (``protoc
-    --include_imports --descriptor_set_out=FILE``): it gives batching and compression of each
-    method. Also as option ``grpc_mqtt.descriptors``.
+    `descriptors` gives batching and compression of each method: a serialized FileDescriptorSet, the
+    path of a file with one (``protoc --include_imports --descriptor_set_out=FILE``), a
+    FileDescriptor, a ServiceDescriptor, a generated ``_pb2`` module, or a list of such. Also as
+    option ``grpc_mqtt.descriptors``.
 
     Raises UrlError, OptionError, InvalidError (all ValueError) and other kinds of Error.
     """

@@ -20,8 +20,9 @@ from grpc_mqtt._call import (
     send_requests,
     serialize,
 )
+from grpc_mqtt._descriptors import DescriptorsLike
 from grpc_mqtt._errors import ClosedError, InvalidError, TooLargeError
-from grpc_mqtt._options import DescriptorsLike, OptionsLike, split
+from grpc_mqtt._options import OptionsLike, split
 from grpc_mqtt._pump import Pump, run_callback
 
 _MetadataLike = Iterable[tuple[str, "str | bytes"]]

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from grpc_mqtt import gmq
+from grpc_mqtt._descriptors import DescriptorsLike, method_map
 from grpc_mqtt._errors import OptionError
 
 #: (key, value) pairs as grpc takes them, or a mapping.
 OptionsLike: TypeAlias = Iterable[tuple[str, Any]] | Mapping[str, Any] | None
-#: A serialized FileDescriptorSet, or the path of a file that holds one.
-DescriptorsLike: TypeAlias = bytes | bytearray | memoryview | str | os.PathLike[str] | None
 
 DESCRIPTORS_KEY = "grpc_mqtt.descriptors"
 _PREFIX = "grpc_mqtt."
@@ -69,20 +68,3 @@ def split(
         else:
             _set(ours, key[len(_PREFIX) :] if key.startswith(_PREFIX) else key, value)
     return ours, method_map(descriptors)
-
-
-def method_map(descriptors: DescriptorsLike) -> gmq.MethodMap | None:
-    """A method map of a FileDescriptorSet; None for None."""
-    if descriptors is None:
-        return None
-    result = gmq.MethodMap()
-    if isinstance(descriptors, (str, os.PathLike)):
-        result.add_descriptor_file(os.fspath(descriptors))
-    elif isinstance(descriptors, (bytes, bytearray, memoryview)):
-        result.add_descriptors(descriptors)
-    else:
-        raise OptionError(
-            "descriptors: a serialized FileDescriptorSet or the path of a file is needed, "
-            f"not {descriptors!r}"
-        )
-    return result

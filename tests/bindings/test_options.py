@@ -5,7 +5,7 @@ import pytest
 from echo_servers import SERVER_STREAM, UNARY
 
 import grpc_mqtt
-from grpc_mqtt import _options
+from grpc_mqtt import _descriptors
 
 
 def channel(mqtt_server, options):
@@ -70,7 +70,7 @@ def test_descriptors(mqtt_server, demo_descriptors, tmp_path):
     file = tmp_path / "demo.protoset"
     file.write_bytes(demo_descriptors)
     for given in (demo_descriptors, bytearray(demo_descriptors), str(file), file):
-        made = _options.method_map(given)
+        made = _descriptors.method_map(given)
         assert made.find("/demo.v1.Demo/Chat") >= 0
         with grpc_mqtt.channel(mqtt_server.url, descriptors=given) as with_map:
             assert with_map.unary_unary(UNARY)(b"a") == b"a"
