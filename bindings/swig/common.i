@@ -86,6 +86,8 @@ GMQ_FREED_BY(gmq_queue, gmq_queue_unref)
 GMQ_FREED_BY(gmq_server, gmq_server_unref)
 
 GMQ_FALLIBLE(gmq_options::gmq_options)
+GMQ_FALLIBLE(gmq_options::resolved_int)
+%rename(get_int) gmq_options::resolved_int;
 %extend gmq_options {
     gmq_options()
     {
@@ -96,6 +98,12 @@ GMQ_FALLIBLE(gmq_options::gmq_options)
     gmq_status set_string(const char *key, const char *value);
     gmq_status set_int(const char *key, int64_t value);
     gmq_status set_bool(const char *key, int value);
+    int64_t resolved_int(const char *url, const char *key)
+    {
+        int64_t value = 0;
+        gmq_swig_check(gmq_options_get_int($self, url, key, &value));
+        return value;
+    }
 }
 
 GMQ_FALLIBLE(gmq_method_map::gmq_method_map)
@@ -214,6 +222,7 @@ GMQ_FALLIBLE(gmq_server::gmq_server)
     gmq_status read(uint32_t messages);
     void cancel();
     void cancel_with(int32_t code, const char *details);
+    gmq_status resolve(gmq_rpc_kind kind);
     gmq_status send_initial_metadata(const gmq_metadata *metadata);
     gmq_status finish(int32_t code, const char *details, const gmq_metadata *trailing);
     const char *path() const;

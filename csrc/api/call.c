@@ -205,13 +205,21 @@ void gmq_call_unref(gmq_call *call)
 
 /* ---- Sending, reading, ending ---- */
 
+static gmq_status unresolved(void)
+{
+    return gmq__fail(GMQ_E_STATE, "the kind of the call is not known: gmq_call_resolve() first");
+}
+
 /* Whether a message may be sent now; then it is counted. Locked. */
 static gmq_status admit(gmq_call *call, size_t len)
 {
-    bool single =
-        call->server ? !gmq__rpc_server_streams(call->kind) : !gmq__rpc_client_streams(call->kind);
+    int kind = call->kind;
+    bool single = call->server ? !gmq__rpc_server_streams((gmq_rpc_kind)kind)
+                               : !gmq__rpc_client_streams((gmq_rpc_kind)kind);
     if (call->over || gmq__runtime_mailbox(call->runtime)->closed)
         return gmq__fail(GMQ_E_CLOSED, "the call is over");
+    if (kind < 0)
+        return unresolved();
     if (call->half_closed || call->finish_sent)
         return gmq__fail(GMQ_E_STATE,
                          call->half_closed ? "the call is half-closed" : "the call is finished");
@@ -347,6 +355,9 @@ static gmq_status post_status(gmq__cmd_status *cmd, bool *mark)
     gmq__mailbox *box = gmq__runtime_mailbox(call->runtime);
     gmq__mailbox_lock(box);
     gmq_status status = check_open(call);
+    bool refusal = cmd->base.kind == GMQ__CMD_FINISH && cmd->code != GMQ_CODE_OK;
+    if (status == GMQ_OK && call->kind < 0 && !refusal)
+        status = unresolved();
     if (status == GMQ_OK && *mark)
         status = gmq__fail(GMQ_E_STATE,
                            "initial metadata has been sent, or went with the first message");
@@ -391,6 +402,31 @@ gmq_status gmq_call_finish(gmq_call *call, int32_t code, const char *details,
         return gmq__fail_nomem();
     cmd->code = code;
     return post_status(cmd, &call->finish_sent);
+}
+
+gmq_status gmq_call_resolve(gmq_call *call, gmq_rpc_kind kind)
+{
+    gmq_status status = check_server(call, NULL);
+    if (status == GMQ_OK && (kind < GMQ_RPC_UNARY || kind > GMQ_RPC_BIDI_STREAMING))
+        status = gmq__fail(GMQ_E_INVALID, "kind is %d: not a gmq_rpc_kind, 0 to 3", (int)kind);
+    gmq__cmd_status *cmd = status == GMQ_OK ? new_status(call, GMQ__CMD_RESOLVE, NULL, NULL) : NULL;
+    if (!cmd)
+        return status == GMQ_OK ? gmq__fail_nomem() : status;
+    cmd->code = kind;
+    gmq__mailbox *box = gmq__runtime_mailbox(call->runtime);
+    gmq__mailbox_lock(box);
+    status = check_open(call);
+    if (status == GMQ_OK && call->kind >= 0)
+        status = gmq__fail(GMQ_E_STATE, "the kind of the call is known: it is %d", call->kind);
+    if (status == GMQ_OK) {
+        call->kind = (int)kind;
+        gmq__mailbox_post(box, &cmd->base);
+        gmq__mailbox_unlock_and_wake(box);
+        return GMQ_OK;
+    }
+    gmq__mailbox_unlock(box);
+    gmq__cmd_free(&cmd->base);
+    return status;
 }
 
 /* ---- What is known of it ---- */

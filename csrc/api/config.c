@@ -54,6 +54,7 @@ static void fill_engine(gmq__engine_config *out, const parts *p)
     out->options.server_level = (int8_t)s->number[GMQ__OPT_SERVER_CLEVEL];
     out->options.client_level = (int8_t)s->number[GMQ__OPT_CLIENT_CLEVEL];
     out->qos = (uint8_t)s->number[GMQ__OPT_QOS];
+    out->offer_unknown = s->number[GMQ__OPT_UNKNOWN_METHODS] == GMQ__UNKNOWN_OFFER;
 }
 
 static void fill_connection(gmq__transport_config *out, const parts *p)

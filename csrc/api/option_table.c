@@ -29,6 +29,8 @@ static const gmq__choice dialects[] = {{"auto", GMQ__DIALECT_AUTO},
 static const gmq__choice versions[] = {{"5", 5}, {"4", 4}, {"3.1.1", 4}, {NULL, 0}};
 static const gmq__choice drives[] = {
     {"thread", GMQ__DRIVE_THREAD}, {"caller", GMQ__DRIVE_CALLER}, {NULL, 0}};
+static const gmq__choice unknowns[] = {
+    {"refuse", GMQ__UNKNOWN_REFUSE}, {"offer", GMQ__UNKNOWN_OFFER}, {NULL, 0}};
 
 const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
     [GMQ__OPT_DIALECT] =
@@ -185,6 +187,11 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
                                  SWITCH(CLIENT | CALL,
                                         "Calls wait within their deadline while there is no "
                                         "connection or no server, instead of ending UNAVAILABLE.")},
+    [GMQ__OPT_UNKNOWN_METHODS] =
+        {"unknown_methods",
+         CHOICE(SERVER, unknowns, GMQ__UNKNOWN_REFUSE,
+                "Calls of methods that a server's map does not have: `refuse` ends them "
+                "UNIMPLEMENTED, `offer` leaves that to the program (gmq_call_resolve()).")},
     [GMQ__OPT_INITIAL_METADATA_WAIT_MS] =
         {"initial_metadata_wait_ms",
          NUMBER(

@@ -45,6 +45,7 @@ typedef enum gmq__option_id { /* order of the table and of docs/guide/options.md
                               GMQ__OPT_SERVER_CLEVEL,
                               GMQ__OPT_CLIENT_CLEVEL,
                               GMQ__OPT_WAIT_FOR_READY,
+                              GMQ__OPT_UNKNOWN_METHODS,
                               GMQ__OPT_INITIAL_METADATA_WAIT_MS,
                               GMQ__OPT_COUNT
 } gmq__option_id;
@@ -83,6 +84,7 @@ extern const gmq__option_row gmq__option_table[GMQ__OPT_COUNT];
 
 enum { GMQ__DIALECT_AUTO, GMQ__DIALECT_SESSION, GMQ__DIALECT_LINK };
 enum { GMQ__DRIVE_THREAD, GMQ__DRIVE_CALLER };
+enum { GMQ__UNKNOWN_REFUSE, GMQ__UNKNOWN_OFFER };
 
 /* What holds for one object. Texts are NULL where nothing was said. */
 typedef struct gmq__settings {

@@ -41,6 +41,7 @@ typedef struct gmq__dialect {
                                int64_t now);
     gmq_status (*finish)(gmq__engine *engine, gmq__call *call, int32_t code, gmq__span details,
                          const gmq_metadata *trailing, int64_t now);
+    gmq_status (*resolve)(gmq__engine *engine, gmq__call *call, gmq_rpc_kind kind, int64_t now);
     void (*drain)(gmq__engine *engine, int64_t now);
     void (*discard)(gmq__engine *engine,
                     gmq__call *call); /* frees what the call holds; any state, no events */

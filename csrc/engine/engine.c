@@ -310,6 +310,16 @@ gmq_status gmq__engine_finish(gmq__engine *engine, uint64_t id, int32_t code, gm
     return status;
 }
 
+gmq_status gmq__engine_resolve(gmq__engine *engine, uint64_t id, gmq_rpc_kind kind, int64_t now)
+{
+    gmq__call *call;
+    gmq_status status = server_call(engine, id, &call);
+    if (status == GMQ_OK)
+        status = engine->dialect->resolve(engine, call, kind, now);
+    bury(engine);
+    return status;
+}
+
 void gmq__engine_drain(gmq__engine *engine, int64_t now) { engine->dialect->drain(engine, now); }
 
 void gmq__engine_stats_get(const gmq__engine *engine, gmq__engine_stats *out)

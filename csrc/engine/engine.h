@@ -52,6 +52,8 @@ typedef struct gmq__engine_config {
 
     void (*random)(void *ctx, void *out, size_t len); /* unguessable bytes */
     void *random_ctx;
+    bool offer_unknown; /* server: calls of methods that lookup() does not know are offered, with a
+                           kind to be said by gmq__engine_resolve(); else they end UNIMPLEMENTED */
     /* What is known of a method; false = not served / nothing known. May be NULL on a client. */
     bool (*lookup)(void *ctx, gmq__span path, gmq__rpc_method *out);
     void *lookup_ctx;
@@ -136,6 +138,7 @@ typedef struct gmq__ev { /* what it holds belongs to the puller: gmq__ev_clear()
     char *text; /* may be NULL */
     size_t size;
     gmq__rpc_method method; /* CALL */
+    bool unresolved;        /* CALL: of a method that lookup() did not know; method.kind is void */
     int64_t deadline;       /* CALL: ns on the clock of `now`; INT64_MAX = none */
 } gmq__ev;
 
@@ -177,6 +180,11 @@ gmq_status gmq__engine_send_initial(gmq__engine *engine, uint64_t call,
                                     const gmq_metadata *metadata, int64_t now);
 gmq_status gmq__engine_finish(gmq__engine *engine, uint64_t call, int32_t code, gmq__span details,
                               const gmq_metadata *trailing, int64_t now);
+
+/* Server: says of what kind an unresolved call is. Until then it is only read (credit is kept),
+ * cancelled, or finished with another status than OK; what arrives is held, within receive_buffer
+ * and reassembly_limit. GMQ_E_STATE: the kind is known. */
+gmq_status gmq__engine_resolve(gmq__engine *engine, uint64_t call, gmq_rpc_kind kind, int64_t now);
 
 /* Server: refuse new calls (UNAVAILABLE "server is shutting down"), open ones go on. Client: no
  * effect. */

@@ -35,9 +35,9 @@ gmq_status gmq__session_new(gmq__session **out, gmq__engine *engine, uint64_t id
     return GMQ_OK;
 }
 
-static void count_receiving(gmq__engine *engine, gmq__session *s)
+void gmq__session_recount(gmq__engine *engine, gmq__session *s)
 {
-    size_t bytes = gmq__order_bytes(&s->order) + gmq__reassembly_bytes(&s->parts);
+    size_t bytes = gmq__order_bytes(&s->order) + gmq__reassembly_bytes(&s->parts) + s->held.bytes;
     engine->stats.reassembly_bytes += bytes - s->counted;
     s->counted = bytes;
 }
@@ -46,7 +46,8 @@ void gmq__session_drop_receiving(gmq__engine *engine, gmq__session *s)
 {
     gmq__order_free(&s->order);
     gmq__reassembly_free(&s->parts);
-    count_receiving(engine, s);
+    gmq__backlog_free(&s->held);
+    gmq__session_recount(engine, s);
 }
 
 static void no_longer_unsent(gmq__engine *engine, gmq__session *s, size_t user)
@@ -99,7 +100,7 @@ size_t gmq__session_wire_limit(const gmq__engine *engine)
 static bool listening(const gmq__session *s)
 {
     return s->phase == GMQ__SESSION_OPEN || s->phase == GMQ__SESSION_NEW ||
-           s->phase == GMQ__SESSION_SERVING;
+           s->phase == GMQ__SESSION_OFFERED || s->phase == GMQ__SESSION_SERVING;
 }
 
 static bool fail(gmq__fault *fault, int32_t code, const char *text)
@@ -181,7 +182,7 @@ bool gmq__session_packet(gmq__engine *engine, gmq__session *s, const gmq__mqtt_m
                                        : reassemble(engine, s, packet, consume, now, fault);
     if (!listening(s))
         gmq__session_drop_receiving(engine, s);
-    count_receiving(engine, s);
+    gmq__session_recount(engine, s);
     if (ok && s->counted && engine->stats.reassembly_bytes > engine->config.reassembly_limit)
         return fail(fault, GMQ_CODE_RESOURCE_EXHAUSTED,
                     "too many unfinished messages on this connection");
@@ -568,6 +569,7 @@ const gmq__dialect gmq__session_dialect = {
     .read_out = dialect_read_out,
     .send_initial = gmq__session_server_send_initial,
     .finish = gmq__session_server_finish,
+    .resolve = gmq__session_server_resolve,
     .drain = dialect_drain,
     .discard = gmq__session_discard,
     .tombstones = dialect_tombstones,

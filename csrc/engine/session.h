@@ -3,6 +3,7 @@
 #ifndef GMQ_ENGINE_SESSION_H
 #define GMQ_ENGINE_SESSION_H
 
+#include "engine/backlog.h"
 #include "engine/batch.h"
 #include "engine/dialect.h"
 #include "engine/outbox.h"
@@ -27,10 +28,12 @@ typedef enum gmq__session_phase {
     GMQ__SESSION_OPEN,
     GMQ__SESSION_ANSWERED,
     GMQ__SESSION_CLOSING,
-    /* Server. NEW: the Request is not whole. -> SERVING: EV_CALL is out. -> ENDING: finish() was
-     * called, FINISHED comes when all has left. CLOSING: FINISHED is out (or its owner never knew
-     * of it), the last packets are still to leave. */
+    /* Server. NEW: the Request is not whole. -> OFFERED: EV_CALL is out, the kind is not known.
+     * -> SERVING: EV_CALL is out, the kind is known. -> ENDING: finish() was called, FINISHED comes
+     * when all has left. CLOSING: FINISHED is out (or its owner never knew of it), the last packets
+     * are still to leave. */
     GMQ__SESSION_NEW,
+    GMQ__SESSION_OFFERED,
     GMQ__SESSION_SERVING,
     GMQ__SESSION_ENDING,
 } gmq__session_phase;
@@ -42,7 +45,9 @@ typedef struct gmq__session {
     int64_t deadline;
     gmq__order order; /* receiving */
     gmq__reassembly parts;
-    size_t counted;   /* bytes of the two in stats.reassembly_bytes */
+    gmq__backlog
+        held;       /* server, OFFERED: the message of the Request, then chunks, all as they came */
+    size_t counted; /* bytes of the three in stats.reassembly_bytes */
     gmq__batch batch; /* sending */
     gmq__outbox outbox;
     uint64_t next_i;
@@ -62,6 +67,7 @@ typedef struct gmq__session {
     bool alive_due, terminate_due;
     int64_t heartbeat_at, retry_at, backoff;
     /* server */
+    bool unknown; /* the method: its kind is still to be said, until then it counts as unary */
     int64_t heard_at;
     gmq_metadata *initial; /* unary, client streaming: wait for the response */
     gmq_buf *body;
@@ -111,6 +117,7 @@ typedef struct gmq__fault {
  * GMQ_E_NOMEM. */
 gmq_status gmq__session_new(gmq__session **out, gmq__engine *engine, uint64_t id, gmq_rpc_kind kind,
                             gmq__span path, gmq__span sid);
+void gmq__session_recount(gmq__engine *engine, gmq__session *s); /* what is receiving or held */
 void gmq__session_drop_receiving(gmq__engine *engine, gmq__session *s);
 void gmq__session_drop_sending(gmq__engine *engine, gmq__session *s, bool keep_begun);
 void gmq__session_discard(gmq__engine *engine, gmq__call *call); /* all that it holds */
@@ -183,5 +190,7 @@ gmq_status gmq__session_server_send_initial(gmq__engine *engine, gmq__call *call
                                             const gmq_metadata *md, int64_t now);
 gmq_status gmq__session_server_finish(gmq__engine *engine, gmq__call *call, int32_t code,
                                       gmq__span details, const gmq_metadata *trailing, int64_t now);
+gmq_status gmq__session_server_resolve(gmq__engine *engine, gmq__call *call, gmq_rpc_kind kind,
+                                       int64_t now);
 
 #endif

@@ -18,12 +18,18 @@ static gmq__session_state *state_of(const gmq__engine *engine)
 }
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
+static bool is_open(const gmq__session *s) /* its peer waits for an answer */
+{
+    return s->phase == GMQ__SESSION_NEW || s->phase == GMQ__SESSION_OFFERED ||
+           s->phase == GMQ__SESSION_SERVING;
+}
+
 static void rearm(gmq__engine *engine, gmq__session *s)
 {
     int64_t at = INT64_MAX;
     if (s->phase != GMQ__SESSION_CLOSING)
         at = least(s->deadline, s->heard_at + engine->config.watchdog_ns);
-    if (s->phase == GMQ__SESSION_NEW || s->phase == GMQ__SESSION_SERVING)
+    if (is_open(s))
         at = least(at, gmq__session_gap_at(engine, s));
     if (s->phase == GMQ__SESSION_SERVING)
         at = least(at, gmq__session_linger_at(engine, s));
@@ -77,6 +83,14 @@ static void close_session(gmq__engine *engine, gmq__session *s, int32_t code, co
         schedule(engine, s);
 }
 
+/* Answers a call of unknown kind as that of an unknown method: with an error that clients of any
+ * kind understand, never compressed. */
+static void speak_plainly(gmq__session *s)
+{
+    if (s->unknown)
+        s->options.server_level = 0;
+}
+
 /* Ends now, by our own doing. What has not begun to leave is dropped; `tell`: the peer gets the
  * status. */
 static void end(gmq__engine *engine, gmq__session *s, int32_t code, const char *text, bool tell,
@@ -85,6 +99,7 @@ static void end(gmq__engine *engine, gmq__session *s, int32_t code, const char *
     gmq__session_drop_sending(engine, s, tell);
     if (tell) {
         gmq__session_reply_dropped(s);
+        speak_plainly(s);
         gmq__session_reply_status(engine, s, code, gmq__span_str(text),
                                   NULL); /* without memory: silence */
     }
@@ -117,6 +132,7 @@ static bool announce_call(gmq__engine *engine, gmq__session *s, gmq_metadata *md
     ev.text = gmq__strndup(s->path, s->path_len);
     ev.method.kind = s->call.kind;
     ev.method.options = s->options;
+    ev.unresolved = s->unknown;
     if (!ev.text) {
         gmq__ev_clear(&ev);
         return false;
@@ -156,11 +172,13 @@ static void begin(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__reque
     request->metadata = NULL;
     if (md)
         gmq__metadata_sanitize(md);
-    s->phase = GMQ__SESSION_SERVING;
+    s->phase = s->unknown ? GMQ__SESSION_OFFERED : GMQ__SESSION_SERVING;
     bool ok = announce_call(engine, s, md);
-    if (ok && !stream)
+    if (ok && s->unknown)
+        ok = gmq__backlog_add(&s->held, buf, request->message);
+    else if (ok && !stream)
         ok = take_message(engine, s, buf, request->message, &fault);
-    s->half_closed = !stream;
+    s->half_closed = !stream && !s->unknown;
     if (!ok)
         end(engine, s, fault.code, fault.text, true, now);
     else
@@ -230,10 +248,22 @@ static void take_chunk(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__
         end(engine, s, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", true, now);
 }
 
+/* A chunk, perhaps, of a call of which the kind is not known yet. */
+static void hold(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__span wire, int64_t now)
+{
+    if (gmq__backlog_with(&s->held, wire.len) > engine->config.receive_buffer)
+        end(engine, s, GMQ_CODE_RESOURCE_EXHAUSTED,
+            "messages are read too slowly: receive buffer full", true, now);
+    else if (!gmq__backlog_add(&s->held, buf, wire))
+        end(engine, s, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", true, now);
+}
+
 static void consume(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__span wire, int64_t now)
 {
     if (s->phase == GMQ__SESSION_NEW)
         take_request(engine, s, buf, wire, now);
+    else if (s->phase == GMQ__SESSION_OFFERED)
+        hold(engine, s, buf, wire, now);
     else if (s->phase == GMQ__SESSION_SERVING && !s->half_closed)
         take_chunk(engine, s, buf, wire, now);
     else
@@ -262,7 +292,7 @@ static gmq__session *open_session(gmq__engine *engine, const gmq__topic_parts *p
     return s;
 }
 
-/* Answers a first packet that begins no call. `known`: the server has this method. */
+/* Answers a first packet that begins no call. `known`: the server may have this method. */
 static void refuse(gmq__engine *engine, gmq__session *s, bool known, bool full, int64_t now)
 {
     gmq__span path = gmq__span_of(s->path, s->path_len);
@@ -294,13 +324,17 @@ static gmq__session *admit(gmq__engine *engine, const gmq__topic_parts *parts, b
     gmq__rpc_method method = {.kind = GMQ_RPC_UNARY};
     gmq__span path = gmq__bytes_span(&engine->topic);
     bool known = engine->config.lookup(engine->config.lookup_ctx, path, &method);
+    bool unknown = !known && engine->config.offer_unknown;
+    known = known || unknown;
     bool full = gmq__map_count(&state->by_sid) >= engine->config.max_calls;
     bool welcome = known && is_packet && !full && !state->draining;
     if (!welcome && state->nclosing >= CLOSING_MOST) {
         engine->stats.ignored++;
         return NULL;
     }
-    gmq__session *s = open_session(engine, parts, method.kind, path, now);
+    gmq__session *s = open_session(engine, parts, unknown ? GMQ_RPC_UNARY : method.kind, path, now);
+    if (s)
+        s->unknown = unknown;
     if (s && !welcome)
         refuse(engine, s, known, full, now);
     return welcome ? s : NULL;
@@ -381,7 +415,7 @@ void gmq__session_server_message(gmq__engine *engine, const gmq__mqtt_message *m
 
 void gmq__session_server_timer(gmq__engine *engine, gmq__session *s, int64_t now)
 {
-    bool open = s->phase == GMQ__SESSION_NEW || s->phase == GMQ__SESSION_SERVING;
+    bool open = is_open(s);
     if (now >= s->deadline) {
         end(engine, s, GMQ_CODE_DEADLINE_EXCEEDED, "Deadline Exceeded", open, now);
     } else if (now >= s->heard_at + engine->config.watchdog_ns) {
@@ -514,6 +548,8 @@ bool gmq__session_server_call_pull(gmq__engine *engine, gmq__session *s, int64_t
 
 static gmq_status not_serving(const gmq__session *s)
 {
+    if (s->phase == GMQ__SESSION_OFFERED)
+        return gmq__fail(GMQ_E_STATE, "the call's kind is not resolved");
     return s->phase == GMQ__SESSION_SERVING
                ? GMQ_OK
                : gmq__fail(GMQ_E_STATE, "the call was finished already");
@@ -561,14 +597,31 @@ gmq_status gmq__session_server_send_initial(gmq__engine *engine, gmq__call *call
     return status;
 }
 
+static bool reply_refusal(gmq__engine *engine, gmq__session *s, int32_t code, gmq__span details)
+{
+    gmq__remote_error error = {.type = GMQ__RERROR_BAD_STATUS_CODE,
+                               .message = details,
+                               .has_status = true,
+                               .status = code};
+    if (code == GMQ_CODE_UNIMPLEMENTED) {
+        error.type = GMQ__RERROR_CALL_ERROR;
+        if (!details.len)
+            error.message = gmq__span_of(s->path, s->path_len);
+    }
+    speak_plainly(s);
+    return gmq__session_reply_error(engine, s, &error);
+}
+
 gmq_status gmq__session_server_finish(gmq__engine *engine, gmq__call *call, int32_t code,
                                       gmq__span details, const gmq_metadata *trailing, int64_t now)
 {
     gmq__session *s = gmq__session_of(call);
-    gmq_status status = not_serving(s);
+    bool refused = s->phase == GMQ__SESSION_OFFERED && code != GMQ_CODE_OK;
+    gmq_status status = refused ? GMQ_OK : not_serving(s);
     if (status != GMQ_OK)
         return status;
-    if (!gmq__session_reply_status(engine, s, code, details, trailing))
+    if (!(refused ? reply_refusal(engine, s, code, details)
+                  : gmq__session_reply_status(engine, s, code, details, trailing)))
         return gmq__fail_nomem();
     s->phase = GMQ__SESSION_ENDING;
     s->final_code = code;
@@ -582,5 +635,38 @@ gmq_status gmq__session_server_finish(gmq__engine *engine, gmq__call *call, int3
 void gmq__session_server_cancel(gmq__engine *engine, gmq__session *s, int32_t code,
                                 const char *details, int64_t now)
 {
-    end(engine, s, code, details ? details : "", s->phase == GMQ__SESSION_SERVING, now);
+    end(engine, s, code, details ? details : "",
+        s->phase == GMQ__SESSION_SERVING || s->phase == GMQ__SESSION_OFFERED, now);
+}
+
+/* What came while the kind was not known, in its turn. */
+static void take_held(gmq__engine *engine, gmq__session *s, const gmq__backlog *held, int64_t now)
+{
+    gmq__fault fault = {GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory"};
+    s->half_closed = !gmq__rpc_client_streams(s->call.kind);
+    if (s->half_closed &&
+        !take_message(engine, s, held->rows[0], gmq__buf_span(held->rows[0]), &fault)) {
+        end(engine, s, fault.code, fault.text, true, now);
+        return;
+    }
+    for (size_t at = 1; at < held->count; at++)
+        consume(engine, s, held->rows[at], gmq__buf_span(held->rows[at]), now);
+}
+
+gmq_status gmq__session_server_resolve(gmq__engine *engine, gmq__call *call, gmq_rpc_kind kind,
+                                       int64_t now)
+{
+    gmq__session *s = gmq__session_of(call);
+    if (s->phase != GMQ__SESSION_OFFERED)
+        return gmq__fail(GMQ_E_STATE, "resolve: the call's kind is known, or the call is finished");
+    gmq__backlog held = s->held;
+    s->held = (gmq__backlog){0};
+    s->unknown = false;
+    s->call.kind = kind;
+    s->phase = GMQ__SESSION_SERVING;
+    take_held(engine, s, &held, now);
+    gmq__backlog_free(&held);
+    gmq__session_recount(engine, s);
+    rearm(engine, s);
+    return GMQ_OK;
 }

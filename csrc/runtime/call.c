@@ -4,7 +4,7 @@
 #include "base/os.h"
 #include "runtime/runtime.h"
 
-gmq_call *gmq__handle_new(gmq__runtime *runtime, gmq__span path, gmq_rpc_kind kind, bool server)
+gmq_call *gmq__handle_new(gmq__runtime *runtime, gmq__span path, int kind, bool server)
 {
     gmq_call *call = gmq__calloc(1, sizeof *call);
     if (!call)
@@ -20,7 +20,7 @@ gmq_call *gmq__handle_new(gmq__runtime *runtime, gmq__span path, gmq_rpc_kind ki
     atomic_init(&call->refs, 1);
     atomic_init(&call->handles, 1);
     call->runtime = gmq__runtime_hold(runtime);
-    call->kind = kind;
+    atomic_init(&call->kind, kind);
     call->server = server;
     call->generation = gmq__os_fork_generation();
     call->deadline = INT64_MAX;

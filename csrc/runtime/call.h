@@ -22,7 +22,7 @@ struct gmq_call {
     gmq__runtime *runtime; /* a reference */
     uint64_t id;
     char *path;
-    gmq_rpc_kind kind;
+    atomic_int kind; /* gmq_rpc_kind; -1 until resolved */
     bool server;
     unsigned generation; /* of the process */
     int64_t deadline;    /* ns; INT64_MAX = none */
@@ -51,7 +51,7 @@ struct gmq_call {
 };
 
 /* A call with one reference, which is a handle. NULL = out of memory. */
-gmq_call *gmq__handle_new(gmq__runtime *runtime, gmq__span path, gmq_rpc_kind kind, bool server);
+gmq_call *gmq__handle_new(gmq__runtime *runtime, gmq__span path, int kind, bool server);
 
 gmq_call *gmq__handle_hold(gmq_call *call); /* a reference that is no handle */
 void gmq__handle_release(gmq_call *call);

@@ -46,6 +46,7 @@ void gmq__cmd_free(gmq__cmd *cmd)
         break;
     case GMQ__CMD_INITIAL:
     case GMQ__CMD_FINISH:
+    case GMQ__CMD_RESOLVE:
         clear_status(GMQ__CONTAINER(cmd, gmq__cmd_status, base));
         break;
     case GMQ__CMD_METHODS:

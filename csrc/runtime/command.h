@@ -23,10 +23,10 @@ typedef struct gmq__cmd_send {
     gmq_buf *message;
 } gmq__cmd_send;
 
-typedef struct gmq__cmd_status { /* CANCEL, INITIAL, FINISH */
+typedef struct gmq__cmd_status { /* CANCEL, INITIAL, FINISH, RESOLVE */
     gmq__cmd base;
-    int32_t code;
-    char *text; /* may be NULL */
+    int32_t code; /* RESOLVE: the gmq_rpc_kind */
+    char *text;   /* may be NULL */
     gmq_metadata *metadata;
 } gmq__cmd_status;
 

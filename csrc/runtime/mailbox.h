@@ -18,6 +18,7 @@ typedef enum gmq__cmd_kind {
     GMQ__CMD_CANCEL,
     GMQ__CMD_INITIAL, /* send_initial_metadata */
     GMQ__CMD_FINISH,
+    GMQ__CMD_RESOLVE,
     GMQ__CMD_METHODS,
     GMQ__CMD_CLOSE,
     GMQ__CMD_MESSAGE, /* from the transport */

@@ -31,7 +31,7 @@ static void start_now(gmq__runtime *rt, gmq_call *call, const gmq__cmd_start *st
 {
     gmq__call_args args = {.id = call->id,
                            .path = gmq__span_str(call->path),
-                           .kind = call->kind,
+                           .kind = (gmq_rpc_kind)call->kind,
                            .metadata = start->metadata,
                            .deadline = call->deadline,
                            .options = start->options,
@@ -99,6 +99,8 @@ static gmq_status on_call_command(gmq__runtime *rt, gmq__cmd *cmd, int64_t now)
         return gmq__engine_cancel(rt->engine, id, status->code, status->text, now);
     case GMQ__CMD_INITIAL:
         return gmq__engine_send_initial(rt->engine, id, status->metadata, now);
+    case GMQ__CMD_RESOLVE:
+        return gmq__engine_resolve(rt->engine, id, (gmq_rpc_kind)status->code, now);
     case GMQ__CMD_FINISH:
         return gmq__engine_finish(rt->engine, id, status->code,
                                   gmq__span_str(status->text ? status->text : ""), status->metadata,

@@ -17,7 +17,8 @@ extern "C" {
 typedef struct gmq_server gmq_server;
 
 /** Makes a server and begins to connect; STATE READY says that it is subscribed. A call of a method
- *  in `map` arrives as a CALL event; others are answered UNIMPLEMENTED by the library.
+ *  in `map` arrives as a CALL event; others are answered UNIMPLEMENTED by the library,
+ *  or (option "unknown_methods") offered too, to be taken by gmq_call_resolve().
  *  @param map  methods that it serves; the server keeps a copy (see gmq_server_set_methods())
  *  Other parameters and errors as gmq_client_new(). Since 0.1. */
 GMQ_API gmq_status gmq_server_new(gmq_server **out, const char *url, const gmq_options *options,

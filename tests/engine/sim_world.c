@@ -73,12 +73,28 @@ static gmq_metadata *some_metadata(const char *key)
     return md;
 }
 
+/* A handler that runs out of memory gives up. */
+static void server_must(world *w, uint64_t server_id, gmq_status status)
+{
+    if (status == GMQ_E_NOMEM)
+        gmq__engine_cancel(w->server->engine, server_id, GMQ_CODE_RESOURCE_EXHAUSTED, "no memory",
+                           w->sim.now);
+}
+
+void world_serve(world *w, uint64_t server_id)
+{
+    gmq_metadata *md = some_metadata("init-k");
+    gmq__engine_send_initial(w->server->engine, server_id, md, w->sim.now);
+    gmq_metadata_free(md);
+    gmq__engine_read(w->server->engine, server_id, 1, w->sim.now);
+}
+
 static void server_call(world *w, gmq__ev *ev)
 {
     uint64_t id = id_of_metadata(ev->metadata);
     assert_true(id >= 1 && id <= WORLD_CALLS);
     w->calls[id].runs++;
-    if (w->calls[id].started)
+    if (w->calls[id].started && !ev->unresolved)
         assert_int_equal(w->calls[id].kind, ev->method.kind);
     assert_true(w->nof_server < WORLD_CALLS * 4);
     w->of_server[w->nof_server][0] = ev->call;
@@ -87,18 +103,11 @@ static void server_call(world *w, gmq__ev *ev)
         w->held[w->nheld++] = ev->call;
         return;
     }
-    gmq_metadata *md = some_metadata("init-k");
-    gmq__engine_send_initial(w->server->engine, ev->call, md, w->sim.now);
-    gmq_metadata_free(md);
-    gmq__engine_read(w->server->engine, ev->call, 1, w->sim.now);
-}
-
-/* A handler that runs out of memory gives up. */
-static void server_must(world *w, uint64_t server_id, gmq_status status)
-{
-    if (status == GMQ_E_NOMEM)
-        gmq__engine_cancel(w->server->engine, server_id, GMQ_CODE_RESOURCE_EXHAUSTED, "no memory",
-                           w->sim.now);
+    if (ev->unresolved)
+        server_must(
+            w, ev->call,
+            gmq__engine_resolve(w->server->engine, ev->call, w->calls[id].kind, w->sim.now));
+    world_serve(w, ev->call);
 }
 
 static void server_finish(world *w, uint64_t server_id, const world_call *c)
@@ -257,7 +266,9 @@ static void on_client(sim_peer *peer, gmq__ev *ev)
 static bool lookup(void *ctx, gmq__span path, gmq__rpc_method *out)
 {
     static const char *const names[] = {"/t.S/Unary", "/t.S/Client", "/t.S/Server", "/t.S/Bidi"};
-    (void)ctx;
+    const world *w = ctx;
+    if (w->knows_nothing)
+        return false;
     for (int at = 0; at < 4; at++)
         if (gmq__span_equal_str(path, names[at])) {
             gmq__rpc_method method = {(gmq_rpc_kind)at, {-1, -1, -1}};
@@ -277,6 +288,7 @@ void world_init(world *w, uint64_t seed, const sim_faults *faults)
     w->client_config.role = GMQ__ROLE_CLIENT;
     w->server_config.role = GMQ__ROLE_SERVER;
     w->server_config.lookup = lookup;
+    w->server_config.lookup_ctx = w;
 }
 
 void world_open(world *w)

@@ -36,6 +36,7 @@ typedef struct world {
     uint64_t held[WORLD_CALLS]; /* server's ids of calls whose handlers do nothing */
     size_t nheld;
     bool mute_handlers; /* handlers take calls and do nothing */
+    bool knows_nothing; /* the server has no method in its map */
     bool no_reading;    /* the client gives no credit */
     bool ready, server_ready, server_failed;
     gmq__engine_config client_config, server_config;
@@ -51,6 +52,8 @@ void world_free(world *w);
 gmq_status world_start(world *w, uint64_t id, gmq_rpc_kind kind, uint32_t n, uint32_t size,
                        int64_t timeout, int32_t answer_code, bool wait_for_ready);
 bool world_all_done(void *w);
+/* What a handler does first: initial metadata, credit. For calls in w->held. */
+void world_serve(world *w, uint64_t server_id);
 /* Fails the test unless invariants I1, I2, I3, I6 hold for every call. */
 void world_check(world *w);
 /* I5: nothing is left, once all is quiet and the pool has been idle. */

@@ -26,6 +26,7 @@ static void handler(fuzz_engine *f, fuzz_input *in)
     gmq_buf *buf = gmq__buf_copy(take_bytes(in));
     check(gmq_metadata_new(&md) == GMQ_OK);
     gmq_metadata_add(md, "k", "v", 1);
+    gmq__engine_resolve(f->engine, id, (gmq_rpc_kind)(op >> 3 & 3), f->now);
     switch (op & 7) {
     case 0:
         gmq__engine_read(f->engine, id, 1, f->now);
@@ -99,7 +100,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     gmq__engine_config_defaults(&config);
     config.role = GMQ__ROLE_SERVER;
     config.lookup = lookup;
-    config.linger_ns = take_byte(&in) & 1 ? 5 * FUZZ_MS : 0;
+    uint8_t how = take_byte(&in);
+    config.linger_ns = how & 1 ? 5 * FUZZ_MS : 0;
+    config.offer_unknown = how & 2;
     fuzz_open(&f, &config);
     fuzz_connect(&f);
     fuzz_outputs(&f);

@@ -176,6 +176,73 @@ static void unknown_method_test(void **state)
     rig_close(&r);
 }
 
+static gmq_call *offered(rig *r, uint64_t tag)
+{
+    gmq_event *event = rig_expect(r->server_queue, GMQ_EVENT_CALL);
+    assert_string_equal(gmq_event_text(event), "/demo.v1.Demo/Nothing");
+    gmq_call *served = gmq_event_take_call(event);
+    gmq_event_free(event);
+    gmq_call_set_tag(served, tag);
+    assert_int_equal(gmq_call_kind(served), -1);
+    return served;
+}
+
+static void offered_method_test(void **state)
+{
+    (void)state;
+    rig r;
+    gmq_call *call;
+    rig_open(&r, "?unknown_methods=offer", "");
+    ok(gmq_call_start_with(&call, r.client, "/demo.v1.Demo/Nothing", GMQ_RPC_SERVER_STREAMING, NULL,
+                           -1, NULL, 7, "ask", 3, 9));
+    gmq_call *served = offered(&r, 8);
+    ok(gmq_call_read(served, 1));
+    assert_int_equal(gmq_call_send(served, "x", 1), GMQ_E_STATE);
+    assert_int_equal(gmq_call_send_initial_metadata(served, NULL), GMQ_E_STATE);
+    assert_int_equal(gmq_call_finish(served, GMQ_CODE_OK, NULL, NULL), GMQ_E_STATE);
+    assert_int_equal(gmq_call_resolve(served, (gmq_rpc_kind)4), GMQ_E_INVALID);
+    rig_expect_nothing(r.server_queue);
+    ok(gmq_call_resolve(served, GMQ_RPC_SERVER_STREAMING));
+    assert_int_equal(gmq_call_kind(served), GMQ_RPC_SERVER_STREAMING);
+    assert_int_equal(gmq_call_resolve(served, GMQ_RPC_SERVER_STREAMING), GMQ_E_STATE);
+    rig_expect_message(r.server_queue, "ask");
+    rig_skip(r.server_queue, GMQ_EVENT_HALF_CLOSED);
+    ok(gmq_call_send(served, "one", 3));
+    ok(gmq_call_send(served, "two", 3));
+    ok(gmq_call_finish(served, GMQ_CODE_OK, NULL, NULL));
+    assert_int_equal(gmq_call_resolve(served, GMQ_RPC_SERVER_STREAMING), GMQ_E_STATE);
+    rig_skip(r.client_queue, GMQ_EVENT_INITIAL_METADATA);
+    rig_expect_message(r.client_queue, "one");
+    rig_expect_message(r.client_queue, "two");
+    rig_expect_finished(r.client_queue, 7, GMQ_CODE_OK, "");
+    rig_expect_finished(r.server_queue, 8, GMQ_CODE_OK, "");
+    assert_int_equal(gmq_call_resolve(call, GMQ_RPC_UNARY), GMQ_E_STATE); /* a client's */
+    gmq_call_unref(call);
+    gmq_call_unref(served);
+    rig_close(&r);
+}
+
+static void offered_and_refused_test(void **state)
+{
+    (void)state;
+    rig r;
+    gmq_call *call;
+    rig_open(&r, "?unknown_methods=offer", "");
+    call = rig_start(&r, "/demo.v1.Demo/Nothing", GMQ_RPC_BIDI_STREAMING, 7);
+    gmq_call *served = offered(&r, 8);
+    ok(gmq_call_finish(served, GMQ_CODE_UNIMPLEMENTED, NULL, NULL));
+    rig_expect_finished(r.client_queue, 7, GMQ_CODE_UNIMPLEMENTED, "/demo.v1.Demo/Nothing");
+    rig_expect_finished(r.server_queue, 8, GMQ_CODE_UNIMPLEMENTED, "");
+    gmq_call_unref(call);
+    gmq_call_unref(served);
+    call = rig_start(&r, "/demo.v1.Demo/Nothing", GMQ_RPC_BIDI_STREAMING, 7);
+    gmq_call_unref(offered(&r, 8)); /* dropped */
+    rig_expect_finished(r.client_queue, 7, GMQ_CODE_CANCELLED, "");
+    rig_expect_finished(r.server_queue, 8, GMQ_CODE_CANCELLED, "");
+    gmq_call_unref(call);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +252,8 @@ int main(void)
         cmocka_unit_test(bidi_test),
         cmocka_unit_test(bidi_batched_and_compressed_test),
         cmocka_unit_test(unknown_method_test),
+        cmocka_unit_test(offered_method_test),
+        cmocka_unit_test(offered_and_refused_test),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
