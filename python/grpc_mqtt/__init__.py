@@ -10,6 +10,8 @@ with grpc_mqtt.channel("mqtt://127.0.0.1:1883/fleet/device42") as channel:
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from concurrent import futures
 
 import grpc
 
@@ -35,6 +37,7 @@ from grpc_mqtt._errors import (
 )
 from grpc_mqtt._gateway import Gateway
 from grpc_mqtt._options import OptionsLike
+from grpc_mqtt._server import Server
 
 __all__ = [
     "ClosedError",
@@ -56,6 +59,7 @@ __all__ = [
     "__version__",
     "channel",
     "proto_path",
+    "server",
 ]
 
 #: Version of the library in use.
@@ -83,6 +87,27 @@ def channel(
     Raises UrlError, OptionError, InvalidError (all ValueError) and other kinds of Error.
     """
     return Channel(url, options, descriptors)
+
+
+def server(
+    url: str,
+    thread_pool: futures.ThreadPoolExecutor,
+    handlers: Sequence[grpc.GenericRpcHandler] | None = None,
+    interceptors: Sequence[grpc.ServerInterceptor] | None = None,
+    options: OptionsLike = None,
+    maximum_concurrent_rpcs: int | None = None,
+    compression: grpc.Compression | None = None,
+    xds: bool = False,
+) -> grpc.Server:
+    """A server at the base topic of `url`, for any generated servicer.
+
+    `url` and `options` are as for channel(); the server connects in start(). The others are those
+    of ``grpc.server``; `compression` is without effect: how messages are compressed is the client's
+    choice, with each call.
+
+    Raises UrlError, OptionError (both ValueError) and other kinds of Error.
+    """
+    return Server(url, thread_pool, handlers, interceptors, options, maximum_concurrent_rpcs, xds)
 
 
 def proto_path() -> str:
