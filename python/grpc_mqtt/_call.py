@@ -181,7 +181,7 @@ class CallState:
             self.initial_metadata = ()
         self.trailing_metadata = _metadata(metadata)
         self.details = text
-        self.debug_error_string = "" if status is grpc.StatusCode.OK else f"{status.name}:{text}"
+        self.debug_error_string = "" if status is grpc.StatusCode.OK else _debug(status, text)
         self.code = status
 
     def _end(self, code: grpc.StatusCode, details: str) -> None:
@@ -239,6 +239,13 @@ class CallState:
                 return None
             callbacks, self.callbacks = self.callbacks or [], None
             return callbacks
+
+
+def _debug(status: grpc.StatusCode, text: str) -> str:
+    """In the form of grpcio's, which programs look into."""
+    shown = text.replace("\\", "\\\\").replace('"', '\\"')
+    known = f'grpc_status:{status.value[0]}, grpc_message:"{shown}"'
+    return f"{status.name}:Error received from peer  {{{known}}}"
 
 
 def _metadata(pairs: tuple[tuple[str, str | bytes], ...]) -> Metadata:

@@ -23,6 +23,7 @@ from grpc_mqtt._call import (
 from grpc_mqtt._descriptors import DescriptorsLike
 from grpc_mqtt._errors import ClosedError, InvalidError, TooLargeError
 from grpc_mqtt._options import OptionsLike, split
+from grpc_mqtt._paths import to_wire
 from grpc_mqtt._pump import Pump, run_callback
 
 _MetadataLike = Iterable[tuple[str, "str | bytes"]]
@@ -89,7 +90,7 @@ class _MultiCallable:
         deserializer: Deserializer | None,
     ) -> None:
         self._pump = pump
-        self._method = method if isinstance(method, str) else method.decode()
+        self._method = to_wire(method)
         self._serializer = serializer
         self._deserializer = deserializer
 

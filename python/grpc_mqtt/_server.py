@@ -18,6 +18,7 @@ from grpc_mqtt._call import Metadatum
 from grpc_mqtt._errors import UnsupportedError
 from grpc_mqtt._methods import HandlerCallDetails, Methods, behavior_of, intercepted, kind_of
 from grpc_mqtt._options import OptionsLike, split
+from grpc_mqtt._paths import from_wire
 from grpc_mqtt._rpc import Rpc
 from grpc_mqtt._status import HANDLER_FAILED, LIMIT_EXCEEDED, METHOD_NOT_FOUND
 
@@ -156,6 +157,7 @@ class _Core:
     # ---- Calls
 
     def _take_call(self, call: gmq.Call, tag: int, path: str, metadata: Any) -> None:
+        path = from_wire(path)
         rpc = Rpc(call, path, tuple(map(Metadatum._make, metadata)))
         self.rpcs[tag] = rpc
         with self.lock:

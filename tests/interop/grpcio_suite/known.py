@@ -1,5 +1,4 @@
-"""Which modules of grpcio's tests must pass, and which tests of others cannot, each with its reason.
-"""
+"""Which of grpcio's modules of tests must pass; which of their tests cannot, each with its reason."""
 
 REQUIRED = (
     "tests.unit._rpc_part_1_test",

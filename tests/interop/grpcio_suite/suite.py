@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import tarfile
 import time
 from dataclasses import dataclass, field
@@ -201,6 +200,3 @@ def package_directory() -> Path:
     root = HERE.parents[2]
     return Path(os.environ.get("GMQ_BUILD_DIR") or root / "build").resolve() / "python"
 
-
-if sys.version_info < (3, 10):
-    raise SystemExit("Python 3.10 or later is needed")
