@@ -1,4 +1,4 @@
-"""Which of grpcio's modules of tests must pass; which of their tests cannot, each with its reason."""
+"""Which of grpcio's modules of tests must pass; which tests cannot, each with its reason."""
 
 REQUIRED = (
     "tests.unit._rpc_part_1_test",
