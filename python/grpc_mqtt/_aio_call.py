@@ -216,7 +216,7 @@ class State:
 
     async def changed(self) -> None:
         """Until something came, perhaps."""
-        await wait_in(self.waiters, self.link.pump.loop)
+        await wait_in(self.link.pump.loop, self.waiters)
 
     async def over(self) -> None:
         while self.code is None:
@@ -225,18 +225,8 @@ class State:
     async def connected(self) -> None:
         """Until the channel stands or the call is over."""
         endpoint = self.link.endpoint
-        if endpoint.state == gmq.STATE_READY:
-            return
-        over = asyncio.ensure_future(self.over())
-        try:
-            while endpoint.state != gmq.STATE_READY and self.code is None:
-                state = asyncio.ensure_future(endpoint.changed())
-                try:
-                    await asyncio.wait((over, state), return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    state.cancel()
-        finally:
-            over.cancel()
+        while endpoint.state != gmq.STATE_READY and self.code is None:
+            await wait_in(self.link.pump.loop, endpoint.waiters, self.waiters)
 
     # ---- Messages
 
@@ -371,7 +361,7 @@ class _UnaryResponse(Call):
         state = self._state
         try:
             while state.code is None:
-                yield from wait_in(state.waiters, state.link.pump.loop).__await__()
+                yield from wait_in(state.link.pump.loop, state.waiters).__await__()
         except asyncio.CancelledError:
             self.cancel()
             raise

@@ -34,6 +34,7 @@ from grpc_mqtt._credit import FIRST as _FIRST_CREDIT
 from grpc_mqtt._descriptors import DescriptorsLike
 from grpc_mqtt._errors import ClosedError, InvalidError, TooLargeError
 from grpc_mqtt._options import OptionsLike, split
+from grpc_mqtt._paths import to_wire
 
 MetadataLike: TypeAlias = grpc.aio.Metadata | Sequence[tuple[str, str | bytes]]
 
@@ -134,8 +135,7 @@ class _Method:
         wait = details.wait_for_ready
         options = None if wait is None else _call_options(bool(wait))
         timeout = _timeout_ms(details.timeout)
-        method = details.method
-        path = method.decode() if isinstance(method, bytes) else method
+        path = to_wire(details.method)
         credit = 1 if self.unary_response else _FIRST_CREDIT
         pump.add(tag, state.messages, state.control, state)
         if data is not None:

@@ -124,7 +124,7 @@ class Endpoint:
         self.control: list[gmq.Control] = []
         self.state = gmq.STATE_IDLE
         self.gone = False  # CLOSED has come
-        self._waiters: list[asyncio.Future[None]] = []
+        self.waiters: list[asyncio.Future[None]] = []
         pump.add(self.tag, self.messages, self.control, self)
 
     def stirred(self) -> None:
@@ -146,11 +146,11 @@ class Endpoint:
 
     def set_state(self, state: int) -> None:
         self.state = state
-        wake(self._waiters)
+        wake(self.waiters)
 
     async def changed(self) -> None:
         """Until the state has changed, perhaps."""
-        await wait_in(self._waiters, self.pump.loop)
+        await wait_in(self.pump.loop, self.waiters)
 
     async def wait_gone(self) -> None:
         while not self.gone:
@@ -166,16 +166,17 @@ def wake(waiters: list[asyncio.Future[None]]) -> None:
             future.set_result(None)
 
 
-async def wait_in(waiters: list[asyncio.Future[None]], loop: asyncio.AbstractEventLoop) -> None:
-    """Until the next wake() of this list."""
+async def wait_in(loop: asyncio.AbstractEventLoop, *lists: list[asyncio.Future[None]]) -> None:
+    """Until the next wake() of one of these lists."""
     future = loop.create_future()
-    waiters.append(future)
+    for waiters in lists:
+        waiters.append(future)
     try:
         await future
-    except asyncio.CancelledError:
-        if future in waiters:
-            waiters.remove(future)
-        raise
+    finally:
+        for waiters in lists:
+            if future in waiters:
+                waiters.remove(future)
 
 
 class Link:
