@@ -95,11 +95,11 @@ class _Core:
             stopped.wait()
         return stopped
 
-    def drop(self) -> None:
-        """The handle is gone. May run anywhere: takes no lock."""
+    def drop(self, grace_ms: int) -> None:
+        """As stop(), but takes no lock and so may run anywhere. Below zero: open calls go on."""
         server = self.server
         if server is not None and self.generation == _fork.generation():
-            server.close(0)
+            server.close(grace_ms)
 
     # ---- The event thread
 
@@ -299,7 +299,7 @@ class Server(grpc.Server):
 
     def __del__(self) -> None:
         if self._core is not None:
-            self._core.drop()
+            self._core.drop(-1)
 
 
 _cores: weakref.WeakSet[_Core] = weakref.WeakSet()
@@ -310,7 +310,7 @@ def _at_exit() -> None:
     left = [core for core in _cores if core.generation == _fork.generation()]
     deadline = time.monotonic() + _EXIT_GRACE
     for core in left:
-        core.drop()
+        core.drop(0)
     for core in left:
         core.terminated.wait(max(deadline - time.monotonic(), 0))
 
