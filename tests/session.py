@@ -164,6 +164,10 @@ class Response:
                 self.details = value.decode()
             elif number == 3:
                 self.code = value
+            elif number == 1001:  # of ours
+                self.initial = parse_metadata(value)
+            elif number == 1002:
+                self.trailing = parse_metadata(value)
 
     def __repr__(self):
         return f"Response({self.__dict__})"

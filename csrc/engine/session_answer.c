@@ -45,12 +45,36 @@ static void answered(gmq__engine *engine, gmq__session *s, int32_t code, gmq__sp
         gmq__session_client_rearm(engine, s);
 }
 
+/* Metadata that comes with an error; trailing metadata into `*trailing`, NULL for none. */
+static gmq_status take_error_metadata(gmq__engine *engine, gmq__session *s,
+                                      const gmq__remote_error *error, gmq_metadata **trailing)
+{
+    gmq_metadata *initial = NULL;
+    size_t limit = engine->config.metadata_limit;
+    gmq_status status = GMQ_OK;
+    if (error->initial.len && !s->initial_done)
+        status = gmq__metadata_decode(error->initial, limit, &initial);
+    if (initial) {
+        gmq__metadata_sanitize(initial);
+        status = gmq__call_initial(engine, &s->call, initial) ? GMQ_OK : GMQ_E_NOMEM;
+    }
+    return status == GMQ_OK && error->trailing.len
+               ? gmq__metadata_decode(error->trailing, limit, trailing)
+               : status;
+}
+
 static void answered_error(gmq__engine *engine, gmq__session *s, const gmq__remote_error *error,
                            int64_t now)
 {
+    gmq_metadata *trailing = NULL;
+    gmq_status status = take_error_metadata(engine, s, error, &trailing);
+    if (status != GMQ_OK) {
+        fail_parse(engine, s, status, now);
+        return;
+    }
     gmq__bytes details = {0};
     int32_t code = gmq__remote_error_status(error, &details);
-    answered(engine, s, code, gmq__bytes_span(&details), NULL, now);
+    answered(engine, s, code, gmq__bytes_span(&details), trailing, now);
     gmq__bytes_free(&details);
 }
 

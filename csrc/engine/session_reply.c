@@ -45,16 +45,29 @@ bool gmq__session_reply_error(gmq__engine *engine, gmq__session *s, const gmq__r
     return queue_final(engine, s, &wire, 0);
 }
 
+static bool reply_unary_error(gmq__engine *engine, gmq__session *s, int32_t code, gmq__span details,
+                              const gmq_metadata *trailing)
+{
+    gmq__bytes maps[2] = {{0}, {0}};
+    gmq__metadata_encode(&maps[0], 1, s->initial);
+    gmq__metadata_encode(&maps[1], 1, trailing);
+    gmq__remote_error error = {.type = GMQ__RERROR_BAD_STATUS_CODE,
+                               .message = details,
+                               .has_status = true,
+                               .status = code,
+                               .initial = gmq__bytes_span(&maps[0]),
+                               .trailing = gmq__bytes_span(&maps[1])};
+    bool ok = !maps[0].failed && !maps[1].failed && gmq__session_reply_error(engine, s, &error);
+    gmq__bytes_free(&maps[0]);
+    gmq__bytes_free(&maps[1]);
+    return ok;
+}
+
 bool gmq__session_reply_status(gmq__engine *engine, gmq__session *s, int32_t code,
                                gmq__span details, const gmq_metadata *trailing)
 {
-    if (s->call.kind == GMQ_RPC_UNARY && code != GMQ_CODE_OK) {
-        gmq__remote_error error = {.type = GMQ__RERROR_BAD_STATUS_CODE,
-                                   .message = details,
-                                   .has_status = true,
-                                   .status = code};
-        return gmq__session_reply_error(engine, s, &error);
-    }
+    if (s->call.kind == GMQ_RPC_UNARY && code != GMQ_CODE_OK)
+        return reply_unary_error(engine, s, code, details, trailing);
     gmq__response response = {.code = code, .details = details};
     response.initial = s->initial;
     response.trailing = (gmq_metadata *)(uintptr_t)trailing; /* read only */

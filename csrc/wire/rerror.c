@@ -7,6 +7,7 @@
 #include "wire/response.h"
 
 enum { FIELD_TYPE = 1, FIELD_MESSAGE = 2, FIELD_STATUS = 3, FIELD_EMBEDDED = 4, DEPTH_MAX = 16 };
+enum { FIELD_INITIAL = 1001, FIELD_TRAILING = 1002 };
 
 /* By number. What goes wrong between the remote and its gRPC library is INTERNAL to the caller,
  * unless the caller can do something else about it. */
@@ -103,6 +104,14 @@ static void read_field(const gmq__pb_field *field, gmq__remote_error *out, uint3
         if (gmq__pb_expect(field, GMQ__PB_BYTES, wrong))
             out->embedded = field->bytes;
         break;
+    case FIELD_INITIAL:
+        if (field->type == GMQ__PB_BYTES)
+            out->initial = field->bytes;
+        break;
+    case FIELD_TRAILING:
+        if (field->type == GMQ__PB_BYTES)
+            out->trailing = field->bytes;
+        break;
     default:
         break;
     }
@@ -174,6 +183,10 @@ void gmq__remote_error_encode(gmq__bytes *out, const gmq__remote_error *error)
         gmq__pb_put_uint(out, FIELD_STATUS, (uint64_t)(int64_t)error->status);
     else if (error->embedded.len)
         gmq__pb_put_bytes(out, FIELD_EMBEDDED, error->embedded);
+    if (error->initial.len)
+        gmq__pb_put_bytes(out, FIELD_INITIAL, error->initial);
+    if (error->trailing.len)
+        gmq__pb_put_bytes(out, FIELD_TRAILING, error->trailing);
 }
 
 void gmq__remote_error_encode_field(gmq__bytes *out, uint32_t number,

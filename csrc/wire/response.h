@@ -21,6 +21,9 @@ typedef struct gmq__remote_error {
     bool has_status;
     int32_t status;     /* a gRPC status code, 0 is written too */
     gmq__span embedded; /* RemoteError inside, encoded; empty = none. Depth is bounded when read */
+    /* Encoded MetadataMaps, empty = none. Fields of ours, which the reference does not look at: its
+     * unary errors carry no metadata, those of gRPC do. */
+    gmq__span initial, trailing;
 } gmq__remote_error;
 
 typedef struct gmq__response {

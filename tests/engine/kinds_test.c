@@ -16,9 +16,9 @@ static void run_kind(gmq_rpc_kind kind, uint32_t n, uint32_t size, int32_t code)
     assert_int_equal(w.calls[1].runs, 1);
     assert_true(w.calls[1].handler_finished);
     assert_int_equal(w.calls[1].handler_code, code);
-    if (code == GMQ_CODE_OK || kind != GMQ_RPC_UNARY) { /* RemoteError carries no metadata */
-        assert_int_equal(w.calls[1].trailing, 1);
-    }
+    assert_int_equal(w.calls[1].trailing, 1);
+    if (kind == GMQ_RPC_UNARY)
+        assert_int_equal(w.calls[1].initials, 1);
     assert_string_equal(w.calls[1].details, "that is it");
     world_check_quiet(&w);
     world_free(&w);

@@ -30,6 +30,8 @@ static const char *const better_server[] = {
     "unary_metadata_bad_key", /* a bad key is dropped, the call runs */
     "unary_timeout_negative", /* no deadline, not one that has passed */
     "craft_timeout_neg",      /* likewise */
+    "unary_fail",
+    "unary_z_fail", /* metadata goes with the error, in fields of ours */
     "unary_z",
     "unary_zc",
     "unary_z_parse", /* the handler gets the request decompressed */

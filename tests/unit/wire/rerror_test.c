@@ -241,6 +241,36 @@ static void scrubbing(void **state)
     }
 }
 
+/* Fields 1001 and 1002, of ours; what the reference writes has neither. */
+static void metadata_of_our_own(void **state)
+{
+    (void)state;
+    gmq__remote_error error = {.type = GMQ__RERROR_BAD_STATUS_CODE,
+                               .has_status = true,
+                               .status = 5},
+                      got;
+    gmq__bytes plain = {0}, out = {0};
+    gmq__remote_error_encode(&plain, &error);
+    error.initial = gmq__span_str("ab");
+    error.trailing = gmq__span_str("cde");
+    gmq__remote_error_encode(&out, &error);
+    static const char tail[] = "\xca\x3e\x02"
+                               "ab"
+                               "\xd2\x3e\x03"
+                               "cde";
+    assert_int_equal(out.len, plain.len + sizeof tail - 1);
+    assert_memory_equal(out.data, plain.data, plain.len);
+    assert_memory_equal(out.data + plain.len, tail, sizeof tail - 1);
+    assert_int_equal(gmq__remote_error_decode(gmq__bytes_span(&out), &got), GMQ_OK);
+    assert_int_equal(got.status, 5);
+    assert_true(gmq__span_equal_str(got.initial, "ab"));
+    assert_true(gmq__span_equal_str(got.trailing, "cde"));
+    assert_int_equal(gmq__remote_error_decode(gmq__span_str("\xc8\x3e\x02"), &got), GMQ_OK);
+    assert_int_equal(got.initial.len, 0); /* of another wire type */
+    gmq__bytes_free(&plain);
+    gmq__bytes_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +280,7 @@ int main(void)
         cmocka_unit_test(embedded_errors),
         cmocka_unit_test(of_status_and_embedded_the_status_wins),
         cmocka_unit_test(unknown_fields_are_skipped),
+        cmocka_unit_test(metadata_of_our_own),
         cmocka_unit_test(rubbish_embedded_by_hand),
         cmocka_unit_test(text_is_made_valid),
         cmocka_unit_test(scrubbing),
