@@ -78,19 +78,26 @@ static void answered_error(gmq__engine *engine, gmq__session *s, const gmq__remo
     gmq__bytes_free(&details);
 }
 
-/* Initial metadata and body of a unary kind's response. */
-static bool take_body(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__response *response,
-                      gmq__fault *fault)
+static bool take_response_initial(gmq__engine *engine, gmq__session *s, gmq__response *response)
+{
+    gmq_metadata *initial = response->initial;
+    if (!initial || !gmq_metadata_count(initial))
+        return true;
+    response->initial = NULL;
+    gmq__metadata_sanitize(initial);
+    return gmq__call_initial(engine, &s->call, initial);
+}
+
+/* Initial metadata, and what a good response has, the body: of a unary kind. */
+static bool take_unary(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__response *response,
+                       gmq__fault *fault)
 {
     gmq__fault nomem = {GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory"};
-    if (response->initial && gmq_metadata_count(response->initial)) {
-        gmq_metadata *initial = response->initial;
-        response->initial = NULL;
-        gmq__metadata_sanitize(initial);
-        *fault = nomem;
-        if (!gmq__call_initial(engine, &s->call, initial))
-            return false;
-    }
+    *fault = nomem;
+    if (!take_response_initial(engine, s, response))
+        return false;
+    if (response->code != GMQ_CODE_OK)
+        return true;
     gmq_buf *holder;
     gmq__span body;
     if (!gmq__session_unpack(s->options.server_level, engine->config.receive_limit, buf,
@@ -119,8 +126,7 @@ static void response_decoded(gmq__engine *engine, gmq__session *s, gmq_buf *buf,
         fail_str(engine, s, GMQ_CODE_UNKNOWN, text, now);
     } else if (unary && response->code == GMQ_CODE_OK && !response->has_body) {
         fail_str(engine, s, GMQ_CODE_INTERNAL, "the answer has no body", now);
-    } else if (unary && response->code == GMQ_CODE_OK &&
-               !take_body(engine, s, buf, response, &fault)) {
+    } else if (unary && !take_unary(engine, s, buf, response, &fault)) {
         fail(engine, s, fault, now);
     } else {
         gmq_metadata *trailing = response->trailing;

@@ -611,3 +611,14 @@ def test_use_after_close(echo):
 def test_stub_outlives_the_channel_object(echo):
     call = echo.channel().unary_unary(UNARY)
     assert call(b"still here", timeout=SOON) == b"still here"
+
+
+@pytest.mark.parametrize("path, streams", [(UNARY, False), (CLIENT_STREAM, True)])
+def test_failed_unary_response_has_metadata(channel, path, streams):
+    steer = (("x-status", "5"), ("x-initial", "first"), ("x-trailing-bin", b"\0last"))
+    call = (channel.stream_unary if streams else channel.unary_unary)(path)
+    with pytest.raises(grpc.RpcError) as caught:
+        call(iter([b"a"]) if streams else b"a", metadata=steer, timeout=20)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert ("x-initial", "first") in caught.value.initial_metadata()
+    assert ("x-trailing-bin", b"\0last") in caught.value.trailing_metadata()
