@@ -1,7 +1,7 @@
 """Batching and compression as they show on the wire: which option wins, and that nothing is lost.
 
-A bidirectional call sends its requests and half-closes; the server answers all of them then. A plain
-MQTT client listens to everything and counts.
+A bidirectional call sends its requests and half-closes; the server answers all of them then. A
+plain MQTT client listens to everything and counts.
 """
 
 import threading

@@ -16,7 +16,7 @@ from stack import PATIENCE, ROOT, Gateway, protoset
 
 sys.path.insert(0, str(ROOT / "tests" / "bindings"))
 
-from echo_servers import (  # noqa: E402
+from echo_servers import (
     BIDI,
     CLIENT_STREAM,
     HANG,
@@ -27,7 +27,7 @@ from echo_servers import (  # noqa: E402
     pieces,
 )
 
-import grpc_mqtt  # noqa: E402
+import grpc_mqtt
 
 BIG = bytes(range(256)) * 1200  # more than two packets of the default size
 Z = {"server_clevel": 3, "client_clevel": 3}
