@@ -11,6 +11,7 @@
     1024 /* refusals that wait for the transport; above, strangers get no answer                   \
           */
 #define RERROR_NO_PARSE_EMBEDDED 3
+#define RERROR_INVALID_METADATA  14
 
 static gmq__session_state *state_of(const gmq__engine *engine)
 {
@@ -217,6 +218,8 @@ static void take_request(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq
     set_deadline(s, request.timeout_s, now);
     if (s->deadline <= now)
         end(engine, s, GMQ_CODE_DEADLINE_EXCEEDED, "Deadline Exceeded", true, now);
+    else if (!gmq__metadata_legal(request.metadata)) /* in the reference gRPC refuses it so */
+        end_with_error(engine, s, RERROR_INVALID_METADATA, 0, gmq__span_str(""), now);
     else
         begin(engine, s, buf, &request, now);
     gmq_metadata_free(request.metadata);

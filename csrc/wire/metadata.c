@@ -161,7 +161,7 @@ static bool ends_in_bin(gmq__span key)
     return key.len >= 4 && memcmp(key.data + key.len - 4, "-bin", 4) == 0;
 }
 
-static const char *fault_of_key(gmq__span key)
+static const char *illegal_key(gmq__span key)
 {
     if (!key.len)
         return "is empty";
@@ -169,7 +169,22 @@ static const char *fault_of_key(gmq__span key)
         if (!key_char(key.data[i]))
             return key.data[i] >= 'A' && key.data[i] <= 'Z' ? "has an upper-case letter"
                                                             : "has a bad character";
-    if (key.len >= 5 && memcmp(key.data, "grpc-", 5) == 0)
+    return NULL;
+}
+
+/* The details of a status are set by applications. */
+static bool reserved(gmq__span key)
+{
+    return key.len >= 5 && memcmp(key.data, "grpc-", 5) == 0 &&
+           !gmq__span_equal_str(key, "grpc-status-details-bin");
+}
+
+static const char *fault_of_key(gmq__span key)
+{
+    const char *fault = illegal_key(key);
+    if (fault)
+        return fault;
+    if (reserved(key))
         return "begins with the reserved grpc-";
     return NULL;
 }
@@ -201,6 +216,16 @@ gmq_status gmq__metadata_check_pair(gmq__span key, gmq__span value)
         return gmq__fail(GMQ_E_INVALID, "metadata key \"%s\" %s", gmq__show(key).text, fault);
     return gmq__fail(GMQ_E_INVALID, "metadata key \"%s\" %s: \"%s\"", gmq__show(key).text, fault,
                      gmq__show(value).text);
+}
+
+bool gmq__metadata_legal(const gmq_metadata *md)
+{
+    for (size_t i = 0; i < gmq_metadata_count(md); i++) {
+        gmq__span key = gmq__metadata_key(md, i);
+        if (illegal_key(key) || (!ends_in_bin(key) && !printable(gmq__metadata_value(md, i))))
+            return false;
+    }
+    return true;
 }
 
 size_t gmq__metadata_sanitize(gmq_metadata *md)

@@ -23,6 +23,9 @@ gmq_status gmq__metadata_check_pair(gmq__span key, gmq__span value);
 /* gRPC's measure: sum of key + value + 32 per pair. */
 size_t gmq__metadata_size(const gmq_metadata *md);
 
+/* Whether gRPC could carry every pair: the rules but for the reserved prefix. NULL is legal. */
+bool gmq__metadata_legal(const gmq_metadata *md);
+
 /* Drops pairs that break the rules (keys a peer must not set, bad bytes) and returns how many.
  * Whoever hands a peer's metadata to gRPC or to a handler calls it. */
 size_t gmq__metadata_sanitize(gmq_metadata *md);

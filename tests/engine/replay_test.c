@@ -27,7 +27,6 @@ static bool capture(sim_peer *peer, const gmq__mqtt_message *message)
 
 /* Sessions in which we do better than the reference, by intent. */
 static const char *const better_server[] = {
-    "unary_metadata_bad_key", /* a bad key is dropped, the call runs */
     "unary_timeout_negative", /* no deadline, not one that has passed */
     "craft_timeout_neg",      /* likewise */
     "unary_fail",

@@ -101,7 +101,6 @@ def deadlocked(messages):
 INITIAL = b"\x0a\x10\x0a\x06init-k\x12\x06init-v"
 COMPRESSED = b"\x0a\xac\x02" + b"b" * 300 + b"\x10\x01"
 DIFFERENT = {
-    "unary_metadata_bad_key@L128k": ok,  # the bad pair is left out
     "unary_timeout_negative@L128k": ok,  # no deadline
     "craft_timeout_neg@craft": ok,
     "unary_fail@L128k": not_found_with_metadata,

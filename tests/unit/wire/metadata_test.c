@@ -93,12 +93,24 @@ static void rules(void **state)
         const char *key, *value;
         bool good;
     } rows[] = {
-        {"a", "v", true},           {"0-9_.z", " ~", true},   {"x-bin", "\r\n\x01", true},
-        {"-bin", "\xff", true},     {"grpc", "v", true},      {"", "v", false},
-        {"A", "v", false},          {"a b", "v", false},      {"a:", "v", false},
-        {":path", "v", false},      {"\xc3\xa9", "v", false}, {"grpc-x", "v", false},
-        {"grpc-x-bin", "v", false}, {"a", "\n", false},       {"a", "\x7f", false},
-        {"a", "\xc3\xa9", false},   {"abin", "\x01", false},
+        {"a", "v", true},
+        {"0-9_.z", " ~", true},
+        {"x-bin", "\r\n\x01", true},
+        {"-bin", "\xff", true},
+        {"grpc", "v", true},
+        {"", "v", false},
+        {"A", "v", false},
+        {"a b", "v", false},
+        {"a:", "v", false},
+        {":path", "v", false},
+        {"\xc3\xa9", "v", false},
+        {"grpc-x", "v", false},
+        {"grpc-status-details-bin", "\x80", true},
+        {"grpc-x-bin", "v", false},
+        {"a", "\n", false},
+        {"a", "\x7f", false},
+        {"a", "\xc3\xa9", false},
+        {"abin", "\x01", false},
     };
     gmq_metadata *md = list();
     size_t good = 0;
@@ -134,6 +146,27 @@ static void sanitizing(void **state)
     assert_int_equal(gmq__metadata_sanitize(md), 0);
     raw(md, "f", "5");
     expect_list(md, "a=1 e-bin=\r\n a=4 f=5");
+    gmq_metadata_free(md);
+}
+
+static void legality(void **state)
+{
+    (void)state;
+    assert_true(gmq__metadata_legal(NULL));
+    gmq_metadata *md = list();
+    raw(md, "a", "1");
+    raw(md, "grpc-trace-bin", "\r\n");
+    assert_true(gmq__metadata_legal(md)); /* the reserved prefix is gRPC's own affair */
+    raw(md, "B", "2");
+    assert_false(gmq__metadata_legal(md));
+    gmq_metadata_free(md);
+    md = list();
+    raw(md, "c", "x\r\ny");
+    assert_false(gmq__metadata_legal(md));
+    gmq_metadata_free(md);
+    md = list();
+    raw(md, "", "1");
+    assert_false(gmq__metadata_legal(md));
     gmq_metadata_free(md);
 }
 
@@ -318,6 +351,7 @@ int main(void)
         cmocka_unit_test(misuse),
         cmocka_unit_test(rules),
         cmocka_unit_test(sanitizing),
+        cmocka_unit_test(legality),
         cmocka_unit_test(copies),
         cmocka_unit_test(adding_from_itself),
         cmocka_unit_test(reading),
