@@ -1,7 +1,13 @@
 """Fixtures that several suites use."""
 
+import signal
+
 import pytest
 from stack import BUILD, GATEWAY, ROOT, Broker, Gateway, protoset
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that runs the tests in the background has them ignore SIGINT; some tests send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
