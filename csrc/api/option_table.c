@@ -84,7 +84,7 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
         {"keep_alive_s",
          NUMBER(ENDS, "s", 1, 65535, 20,
                 "MQTT keep alive: a dead connection is noticed after one and a half "
-                "of it.")},
+                "of it, with 1 s after two and a half.")},
     [GMQ__OPT_CONNECT_TIMEOUT_MS] = {"connect_timeout_ms",
                                      NUMBER(ENDS, "ms", 1, HOUR_MS, 10000,
                                             "How long one attempt to connect may take.")},

@@ -106,6 +106,6 @@ gmq_status gmq__pclient_attempt(gmq__pclient *c)
     return connect_with(c, c->keep_alive_s, false);
 }
 
-/* paho does not know the server's keep alive. Asked once more to connect when it is connected, it
- * takes over the options and does nothing else. */
+/* paho does not know the server's keep alive, nor one for itself that is not the server's. Asked
+ * once more to connect when it is connected, it takes over the options and does nothing else. */
 void gmq__pclient_keep_alive(gmq__pclient *c, uint16_t seconds) { connect_with(c, seconds, true); }

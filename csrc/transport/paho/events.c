@@ -94,10 +94,20 @@ static uint32_t number(MQTTProperties *properties, enum MQTTPropertyCodes code, 
     return (uint32_t)MQTTProperties_getNumericValue(properties, code);
 }
 
+/* paho pings after an interval of silence and gives up one and a half intervals after that. Three
+ * fifths of the agreed keep alive make a dead connection known when one and a half of it are over.
+ */
+static void keep_alive(gmq__pclient *c, uint16_t agreed_s)
+{
+    if (agreed_s)
+        gmq__pclient_keep_alive(c, (uint16_t)(agreed_s > 1 ? agreed_s * 3 / 5 : 1));
+}
+
 void gmq__pevent_connected(void *context, MQTTAsync_successData *response)
 {
     gmq__mqtt_limits limits = default_limits(context);
     limits.session_present = response->alt.connect.sessionPresent;
+    keep_alive(context, limits.keep_alive_s);
     connected(context, &limits);
 }
 
@@ -111,8 +121,7 @@ void gmq__pevent_connected5(void *context, MQTTAsync_successData5 *response)
     limits.alias_max = (uint16_t)number(p, MQTTPROPERTY_CODE_TOPIC_ALIAS_MAXIMUM, 0);
     limits.keep_alive_s =
         (uint16_t)number(p, MQTTPROPERTY_CODE_SERVER_KEEP_ALIVE, limits.keep_alive_s);
-    if (limits.keep_alive_s && limits.keep_alive_s != c->keep_alive_s)
-        gmq__pclient_keep_alive(c, limits.keep_alive_s);
+    keep_alive(c, limits.keep_alive_s);
     uint32_t packet_max = number(p, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, 0);
     limits.packet_max = packet_max ? packet_max : SIZE_MAX;
     if (!limits.receive_max)
