@@ -279,7 +279,7 @@ class Channel(grpc.aio.Channel):
         self._interceptors = sort_interceptors(interceptors)
         library_options, method_map = split(options, descriptors)
         pump = pump_of(working_loop())
-        endpoint = Endpoint(pump, "channel")
+        endpoint = Endpoint(pump, "channel", pump.new_tag())
         try:
             client = gmq.Client(url, library_options, method_map, pump.queue, endpoint.tag)
         except BaseException:

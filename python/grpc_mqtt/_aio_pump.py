@@ -1,8 +1,9 @@
-"""Takes events from a loop's queue and hands them out: one queue a loop, no thread.
+"""Takes events from a loop's queue and hands them out: no thread.
 
-The loop watches the queue's descriptor. Each time that it is readable a bounded batch is taken, so
-that other work of the loop has its turn. As in `_pump.py` the handing out is done in C, into lists;
-then whom they belong to is told, once for a run of its events.
+The channels of a loop share one queue. A server has its own: what comes with a new call does not
+say which server it is for. The loop watches the queue's descriptor; each time that it is readable a
+bounded batch is taken, so that other work of the loop has its turn. As in `_pump.py` the handing
+out is done in C, into lists; then whom they belong to is told, once for a run of its events.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Owner(Protocol):
 
 
 class Pump:
-    """The queue of one loop, and who is told of its events. Shared by channels and servers."""
+    """One queue of a loop, and who is told of its events."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -93,7 +94,7 @@ _pumps: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.ref[Pump]] 
 
 
 def pump_of(loop: asyncio.AbstractEventLoop) -> Pump:
-    """The pump of `loop`, which lives as long as somebody keeps it."""
+    """The pump that the channels of `loop` share; it lives as long as one of them keeps it."""
     reference = _pumps.get(loop)
     pump = reference() if reference is not None else None
     if pump is None or pump.generation != _fork.generation():
@@ -116,10 +117,10 @@ def working_loop() -> asyncio.AbstractEventLoop:
 class Endpoint:
     """State of a client or server, from its events. Holds no reference to it."""
 
-    def __init__(self, pump: Pump, what: str) -> None:
+    def __init__(self, pump: Pump, what: str, tag: int) -> None:
         self.pump = pump
         self.what = what
-        self.tag: int = pump.new_tag()
+        self.tag = tag
         self.messages: list[bytes] = []
         self.control: list[gmq.Control] = []
         self.state = gmq.STATE_IDLE

@@ -12,15 +12,17 @@ Objects of this module belong to one event loop, and may be used on its thread a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 
 import grpc
 import grpc.aio
 
 from grpc_mqtt._aio_channel import Channel
+from grpc_mqtt._aio_server import Server
 from grpc_mqtt._descriptors import DescriptorsLike
 from grpc_mqtt._options import OptionsLike
 
-__all__ = ["channel"]
+__all__ = ["channel", "server"]
 
 
 def channel(
@@ -37,3 +39,30 @@ def channel(
     the thread will run.
     """
     return Channel(url, options, interceptors, descriptors)
+
+
+def server(
+    url: str,
+    migration_thread_pool: Executor | None = None,
+    handlers: Sequence[grpc.GenericRpcHandler] | None = None,
+    interceptors: Sequence[grpc.aio.ServerInterceptor] | None = None,
+    options: OptionsLike = None,
+    maximum_concurrent_rpcs: int | None = None,
+    compression: grpc.Compression | None = None,
+) -> grpc.aio.Server:
+    """A server at the base topic of `url`, for any generated servicer.
+
+    Handlers are coroutines or asynchronous generators; those that are neither run on
+    `migration_thread_pool` (None: that of the loop). `interceptors` are those of grpc.aio.
+    `compression` is accepted and without effect. `url` and `options` are as for
+    ``grpc_mqtt.server()``. The server belongs to the running event loop, or else to that which the
+    thread will run.
+    """
+    return Server(
+        url,
+        migration_thread_pool,
+        handlers,
+        interceptors,
+        options,
+        maximum_concurrent_rpcs,
+    )

@@ -10,7 +10,7 @@ import time
 import grpc
 import grpc.aio
 import pytest
-from aio_support import SOON, aio, check_status, everything, open_channel, soon, until
+from aio_support import SOON, aio, check_status, everything, later_grpcio, open_channel, soon, until
 from echo_servers import BIDI, CLIENT_STREAM, HANG, HANG_STREAM, SERVER_STREAM, UNARY
 
 import grpc_mqtt
@@ -567,6 +567,7 @@ async def test_connectivity(echo):
     assert channel.get_state() is grpc.ChannelConnectivity.SHUTDOWN
 
 
+@later_grpcio
 @aio
 async def test_close_cancels_calls(echo):
     channel = open_channel(echo)
@@ -594,6 +595,7 @@ async def test_close_cancels_calls(echo):
     await channel.close()
 
 
+@later_grpcio
 @aio
 async def test_close_with_grace(echo):
     channel = open_channel(echo)
@@ -615,6 +617,7 @@ async def test_close_with_grace(echo):
     await check_local_cancel(call)
 
 
+@later_grpcio
 @aio
 async def test_negative_grace(echo):
     channel = open_channel(echo)
@@ -623,6 +626,7 @@ async def test_negative_grace(echo):
     await channel.close()
 
 
+@later_grpcio
 def test_stub_outlives_the_channel_object(echo):
     @aio
     async def check():

@@ -8,7 +8,7 @@ import asyncio
 import grpc
 import grpc.aio
 import pytest
-from aio_support import SOON, aio, check_status, everything, open_channel
+from aio_support import SOON, aio, check_status, everything, later_grpcio, open_channel
 from echo_servers import BIDI, CLIENT_STREAM, HANG, HANG_STREAM, SERVER_STREAM, UNARY
 
 STEER = (("x-initial", "first"), ("x-trailing", "last"))
@@ -47,6 +47,7 @@ class Streams:
 ALL_STREAMS = (Streams.UnaryStream(), Streams.StreamUnary(), Streams.StreamStream())
 
 
+@later_grpcio
 @aio
 async def test_interceptors_in_order(echo):
     log = []
@@ -67,6 +68,7 @@ async def test_interceptors_in_order(echo):
         assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
+@later_grpcio
 @aio
 async def test_interceptor_changes_details(echo):
     class Change(grpc.aio.UnaryUnaryClientInterceptor):
@@ -166,6 +168,7 @@ async def test_cancel_an_intercepted_call(echo):
             assert seen == [call]
 
 
+@later_grpcio
 @aio
 async def test_intercepted_streams(echo):
     async def requests():
@@ -207,6 +210,7 @@ async def test_intercepted_streams(echo):
         assert len(await everything(call)) == 2
 
 
+@later_grpcio
 @aio
 async def test_interceptor_replaces_responses(echo):
     class Unary(grpc.aio.UnaryStreamClientInterceptor):

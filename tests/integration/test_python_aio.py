@@ -1,4 +1,4 @@
-"""grpc_mqtt.aio over a real broker: to a gmq.Server, and by the gateway to a grpcio server.
+"""grpc_mqtt.aio.channel over a real broker: to a gmq.Server, and by the gateway to a grpcio server.
 
 The tests are those of tests/bindings.
 """
