@@ -20,7 +20,8 @@ static gmq_status check(const gmq_call *call)
     return GMQ_OK;
 }
 
-static gmq_status check_message(const void *data, size_t len)
+/* Above "send_limit" in gRPC's words: users see them in the status of the call. */
+static gmq_status check_message(const gmq__runtime *runtime, const void *data, size_t len)
 {
     if (!data && len)
         return gmq__fail(GMQ_E_INVALID, "data is NULL and len is %zu", len);
@@ -28,6 +29,9 @@ static gmq_status check_message(const void *data, size_t len)
         return gmq__fail(GMQ_E_TOO_LARGE,
                          "a message of %zu bytes is above the largest possible, %zu", len,
                          MESSAGE_MAX);
+    size_t limit = gmq__runtime_send_limit(runtime);
+    if (len > limit)
+        return gmq__fail(GMQ_E_TOO_LARGE, "Sent message larger than max (%zu vs. %zu)", len, limit);
     return GMQ_OK;
 }
 
@@ -168,7 +172,7 @@ gmq_status gmq_call_start_with(gmq_call **out, gmq_client *client, const char *p
             "kind is %d: only a unary or server-streaming call is started with its request",
             (int)kind);
     if (status == GMQ_OK)
-        status = check_message(data, len);
+        status = check_message(client->endpoint.runtime, data, len);
     if (status == GMQ_OK)
         status = prepare(&start, client, path, kind, metadata, options);
     if (status != GMQ_OK)
@@ -242,7 +246,7 @@ gmq_status gmq_call_send(gmq_call *call, const void *data, size_t len)
 {
     gmq_status status = check(call);
     if (status == GMQ_OK)
-        status = check_message(data, len);
+        status = check_message(call->runtime, data, len);
     if (status != GMQ_OK)
         return status;
     gmq__cmd_send *cmd = gmq__cmd_new(sizeof *cmd, GMQ__CMD_SEND, call);

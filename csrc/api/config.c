@@ -167,6 +167,7 @@ static void fill(gmq__runtime_config *config, gmq__role role, const parts *p)
     config->peer = (const char *)p->peer.data;
     config->caller_drives = s->number[GMQ__OPT_DRIVE] == GMQ__DRIVE_CALLER;
     config->wait_for_ready = s->number[GMQ__OPT_WAIT_FOR_READY] != 0;
+    config->send_limit = size(s, GMQ__OPT_SEND_LIMIT);
     config->send_buffer = size(s, GMQ__OPT_SEND_BUFFER);
     config->reconnect_max_ns = ns(s, GMQ__OPT_RECONNECT_MAX_MS);
     config->log_level = (int32_t)s->number[GMQ__OPT_LOG_LEVEL];

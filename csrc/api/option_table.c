@@ -119,6 +119,8 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
                                 NUMBER(ENDS, "bytes", 1, 2 * GIB - 1, 4 * MIB,
                                        "Largest gRPC message that is received, also after "
                                        "decompression.")},
+    [GMQ__OPT_SEND_LIMIT] = {"send_limit", NUMBER(ENDS, "bytes", 0, 2 * GIB - 1, 2 * GIB - 1,
+                                                  "Largest gRPC message that is sent.")},
     [GMQ__OPT_METADATA_LIMIT] = {"metadata_limit",
                                  NUMBER(
                                      ENDS, "bytes", 0, 16 * MIB, 8192,

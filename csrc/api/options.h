@@ -29,6 +29,7 @@ typedef enum gmq__option_id { /* order of the table and of docs/guide/options.md
                               GMQ__OPT_MSG_SIZE_LIMIT,
                               GMQ__OPT_RATE_LIMIT,
                               GMQ__OPT_RECEIVE_LIMIT,
+                              GMQ__OPT_SEND_LIMIT,
                               GMQ__OPT_METADATA_LIMIT,
                               GMQ__OPT_REASSEMBLY_LIMIT,
                               GMQ__OPT_RECEIVE_BUFFER,

@@ -39,7 +39,7 @@ struct gmq__runtime {
     uint64_t tag;
     bool server;
     bool wait_for_ready;
-    size_t send_buffer, metadata_limit;
+    size_t send_buffer, send_limit, metadata_limit;
     int32_t log_level;
     char *address, *peer;
 

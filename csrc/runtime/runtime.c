@@ -118,6 +118,7 @@ static void set_up(gmq__runtime *rt, const gmq__runtime_config *config)
     rt->server = config->engine.role == GMQ__ROLE_SERVER;
     rt->wait_for_ready = config->wait_for_ready;
     rt->send_buffer = config->send_buffer;
+    rt->send_limit = config->send_limit;
     rt->metadata_limit = config->engine.metadata_limit;
     rt->log_level = config->log_level;
     rt->vtable = config->vtable;
@@ -155,6 +156,7 @@ gmq__mailbox *gmq__runtime_mailbox(gmq__runtime *rt) { return &rt->mailbox; }
 int32_t gmq__runtime_state(const gmq__runtime *rt) { return atomic_load(&rt->state); }
 const char *gmq__runtime_peer(const gmq__runtime *rt) { return rt->peer; }
 size_t gmq__runtime_send_buffer(const gmq__runtime *rt) { return rt->send_buffer; }
+size_t gmq__runtime_send_limit(const gmq__runtime *rt) { return rt->send_limit; }
 size_t gmq__runtime_metadata_limit(const gmq__runtime *rt) { return rt->metadata_limit; }
 bool gmq__runtime_wait_for_ready(const gmq__runtime *rt) { return rt->wait_for_ready; }
 uint64_t gmq__runtime_next_id(gmq__runtime *rt) { return atomic_fetch_add(&rt->last_id, 1) + 1; }

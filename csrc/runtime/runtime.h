@@ -26,7 +26,7 @@ typedef struct gmq__runtime_config { /* all borrowed during gmq__runtime_new() *
     uint64_t tag;
     bool caller_drives;
     bool wait_for_ready; /* default of the calls */
-    size_t send_buffer;
+    size_t send_buffer, send_limit;
     int64_t reconnect_max_ns;
     int32_t log_level;
 } gmq__runtime_config;
@@ -43,6 +43,7 @@ gmq__mailbox *gmq__runtime_mailbox(gmq__runtime *runtime);
 int32_t gmq__runtime_state(const gmq__runtime *runtime);
 const char *gmq__runtime_peer(const gmq__runtime *runtime);
 size_t gmq__runtime_send_buffer(const gmq__runtime *runtime);
+size_t gmq__runtime_send_limit(const gmq__runtime *runtime);
 size_t gmq__runtime_metadata_limit(const gmq__runtime *runtime);
 bool gmq__runtime_wait_for_ready(const gmq__runtime *runtime);
 uint64_t gmq__runtime_next_id(gmq__runtime *runtime);

@@ -562,7 +562,7 @@ def _send_all(requests: Iterator[Any], serializer: Serializer | None, state: Cal
             pass
     except ClosedError:
         pass  # over; FINISHED says why
-    except Error as error:
+    except Error as error:  # too large
         state.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
 
 

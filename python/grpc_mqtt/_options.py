@@ -22,6 +22,7 @@ _PREFIX = "grpc_mqtt."
 #: as by any channel that has no use for them.
 _GRPC_KEYS = {
     "grpc.max_receive_message_length": "receive_limit",
+    "grpc.max_send_message_length": "send_limit",
     "grpc.max_metadata_size": "metadata_limit",
 }
 _UNLIMITED = 0x7FFFFFFF

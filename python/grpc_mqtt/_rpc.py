@@ -14,7 +14,7 @@ import grpc
 from grpc_mqtt import gmq
 from grpc_mqtt._call import Metadata
 from grpc_mqtt._credit import FIRST, Credit
-from grpc_mqtt._errors import ClosedError, Error, InvalidError, StateError
+from grpc_mqtt._errors import ClosedError, Error, InvalidError, StateError, TooLargeError
 from grpc_mqtt._status import UNREADABLE_REQUEST, UNWRITABLE_RESPONSE, Status
 
 _LOGGER = logging.getLogger("grpc_mqtt")
@@ -153,6 +153,9 @@ class Rpc:
                         return True
                 except (ClosedError, StateError):
                     return False
+                except TooLargeError as error:
+                    self._finish(*_too_large(error))
+                    return False
                 while not self.writable and self.active():
                     self.condition.wait()
             return False
@@ -168,6 +171,8 @@ class Rpc:
                     self.call.send(data)
                 except (ClosedError, StateError):
                     pass
+                except TooLargeError as error:
+                    code, details = _too_large(error)
             self._finish(code, details)
 
     def abort(self, code: grpc.StatusCode, details: str) -> None:
@@ -253,3 +258,8 @@ class Requests:
 
     def next(self) -> Any:
         return self.__next__()
+
+
+def _too_large(error: TooLargeError) -> tuple[int, str]:
+    """The status of a call whose response is above ``grpc.max_send_message_length``."""
+    return grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], str(error)

@@ -1,5 +1,8 @@
 """Options of a channel: the library's, gRPC's, descriptors."""
 
+import itertools
+from concurrent import futures
+
 import grpc
 import pytest
 from echo_servers import SERVER_STREAM, UNARY
@@ -93,3 +96,114 @@ def test_proto_path():
 
     assert os.path.exists(os.path.join(grpc_mqtt.proto_path(), "haskell/grpc/mqtt/option.proto"))
     assert os.path.exists(os.path.join(grpc_mqtt.proto_path(), "hs_grpc_mqtt.proto"))
+
+
+_numbers = itertools.count()
+LIMITED = [("grpc.max_send_message_length", 5)]
+
+
+class Doubler(grpc.GenericRpcHandler):
+    """Answers with twice the request: in one message, or as the second of three."""
+
+    def service(self, details):
+        if details.method == "/test.Limits/Unary":
+            return grpc.unary_unary_rpc_method_handler(lambda request, context: 2 * request)
+        if details.method == "/test.Limits/Upload":
+            return grpc.stream_unary_rpc_method_handler(lambda requests, _: b"".join(requests))
+        return grpc.unary_stream_rpc_method_handler(
+            lambda request, context: iter([b"first", 2 * request, b"last"])
+        )
+
+
+def limited(kind, channel_options, server_options):
+    """(channel, server), of grpcio or ours"""
+    pool, handlers = futures.ThreadPoolExecutor(4), (Doubler(),)
+    if kind == "grpcio":
+        server = grpc.server(pool, handlers, options=server_options)
+        target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        channel = grpc.insecure_channel(target, channel_options)
+    else:
+        url = f"loopback://limits{next(_numbers)}/fleet/device"
+        server = grpc_mqtt.server(url, pool, handlers, options=server_options)
+        channel = grpc_mqtt.channel(url, channel_options)
+    server.start()
+    return channel, server
+
+
+def exhausted(call, text):
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert f"Sent message larger than max ({text})" in caught.value.details()
+
+
+@pytest.mark.parametrize("kind", ["grpcio", "mqtt"])
+def test_send_limit_of_the_channel(kind):
+    made, server = limited(kind, LIMITED, None)
+    with made:
+        unary, stream = made.unary_unary("/test.Limits/Unary"), made.unary_stream("/test.Limits/S")
+        assert unary(b"12345", timeout=20) == b"1234512345"
+        exhausted(lambda: unary(b"123456", timeout=20), "6 vs. 5")
+        exhausted(lambda: unary.future(b"123456", timeout=20).result(), "6 vs. 5")
+        exhausted(lambda: next(stream(b"1234567", timeout=20)), "7 vs. 5")
+        upload = made.stream_unary("/test.Limits/Upload")
+        exhausted(lambda: upload(iter([b"12", b"123456789"]), timeout=20), "9 vs. 5")
+    server.stop(None).wait()
+
+
+@pytest.mark.parametrize("kind", ["grpcio", "mqtt"])
+def test_send_limit_of_the_server(kind):
+    made, server = limited(kind, None, LIMITED)
+    with made:
+        unary, stream = made.unary_unary("/test.Limits/Unary"), made.unary_stream("/test.Limits/S")
+        assert unary(b"12", timeout=20) == b"1212"
+        exhausted(lambda: unary(b"123", timeout=20), "6 vs. 5")
+        responses = stream(b"1234", timeout=20)
+        assert next(responses) == b"first"
+        exhausted(lambda: next(responses), "8 vs. 5")
+    server.stop(None).wait()
+
+
+@pytest.mark.parametrize("kind", ["grpcio", "mqtt"])
+def test_no_send_limit(kind):
+    made, server = limited(kind, [("grpc.max_send_message_length", -1)], None)
+    with made:
+        assert made.unary_unary("/test.Limits/Unary")(b"123456", timeout=20) == b"123456" * 2
+    server.stop(None).wait()
+
+
+class Mirror(grpc.GenericRpcHandler):
+    """Answers with the request's metadata as trailing metadata."""
+
+    def service(self, details):
+        def handler(request, context):
+            context.set_trailing_metadata(
+                [pair for pair in context.invocation_metadata() if pair[0] != "user-agent"]
+            )
+            return b""
+
+        return grpc.unary_unary_rpc_method_handler(handler)
+
+
+@pytest.mark.parametrize("kind", ["grpcio", "mqtt"])
+def test_keys_of_grpc(kind):
+    """Taken, and not sent: as tracing libraries set them. Only what carries a rich status is."""
+    pool, url = futures.ThreadPoolExecutor(4), "loopback://keys/fleet/device"
+    server = grpc.server(pool) if kind == "grpcio" else grpc_mqtt.server(url, pool)
+    server.add_generic_rpc_handlers((Mirror(),))
+    target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    metadata = (
+        ("grpc-trace-bin", b"\0"),
+        ("grpc-tags-bin", b"\0"),
+        ("grpc-status-details-bin", b"\1"),
+        ("grpc-encoding", "identity"),
+        ("x-own", "1"),
+    )
+    made = grpc.insecure_channel(target) if kind == "grpcio" else grpc_mqtt.channel(url)
+    with made:
+        call = made.unary_unary("/test.Limits/Keys")
+        _, done = call.with_call(b"", metadata=metadata, timeout=20)
+        expected = [("grpc-status-details-bin", b"\1"), ("x-own", "1")]
+        assert sorted(map(tuple, done.trailing_metadata())) == expected
+    server.stop(None).wait()
