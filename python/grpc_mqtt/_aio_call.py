@@ -15,7 +15,7 @@ import grpc.aio
 
 from grpc_mqtt import _fork, gmq
 from grpc_mqtt._aio_pump import Link, wait_in, wake
-from grpc_mqtt._call import CODES, Deserializer, Serializer, deserialize, serialize
+from grpc_mqtt._call import CODES, Deserializer, Serializer, _debug, deserialize, serialize
 from grpc_mqtt._credit import Credit
 from grpc_mqtt._errors import ClosedError, TooLargeError
 from grpc_mqtt._pump import run_callback
@@ -142,7 +142,7 @@ class State:
             if self.response is None:
                 self.end(grpc.StatusCode.INTERNAL, _NOT_DESERIALIZED)
                 return
-        debug = "" if status is grpc.StatusCode.OK else f"{status.name}:{text}"
+        debug = "" if status is grpc.StatusCode.OK else _debug(status, text)
         self.end(status, text, metadata, debug)
 
     def end(
