@@ -284,7 +284,8 @@ def test_aio_server_and_its_context():
             await aio_context_of(theirs, grpc.aio.insecure_channel(target)),
             await aio_context_of(ours, grpc_mqtt.aio.channel(url)),
         )
-        compare(*contexts)
+        # grpcio's own is Cython and names its arguments otherwise than the class that is documented.
+        assert methods(contexts[0]).keys() <= methods(contexts[1]).keys()
         compare(grpc.aio.ServicerContext, contexts[1])
         await theirs.stop(None)
         await ours.stop(None)
