@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from echo_servers import GrpcioServer, MqttServer
+from service_rig import GrpcioRig, Handlers, MqttRig, Served
 
 
 @pytest.fixture(scope="session", params=["grpcio", "mqtt"])
@@ -44,3 +45,32 @@ def demo_descriptors(tmp_path_factory):
     arguments = ["protoc", f"-I{proto}", "--include_imports", f"--descriptor_set_out={out}"]
     assert protoc.main([*arguments, "demo.proto"]) == 0
     return out.read_bytes()
+
+
+@pytest.fixture(scope="module", params=["grpcio", "loopback", "mosquitto"])
+def rig(request):
+    """Makes servers with a channel to each; see service_rig.py."""
+    if request.param == "grpcio":
+        return GrpcioRig()
+    if request.param == "loopback":
+        return MqttRig("loopback", "loopback://servers/fleet")
+    return MqttRig("mosquitto", request.getfixturevalue("broker").url("servers"))
+
+
+@pytest.fixture
+def serve(rig):
+    """serve(Unary=uu(...), ...): a started server with these handlers; small letters are arguments
+    of grpc.server().
+    """
+    started = []
+
+    def start(*, workers=8, begin=True, **table):
+        arguments = {key: table.pop(key) for key in list(table) if key.islower()}
+        served = Served(rig, Handlers(**table), workers, **arguments)
+        started.append(served)
+        served.name = rig.name
+        return served.start() if begin else served
+
+    yield start
+    for served in started:
+        served.close()
