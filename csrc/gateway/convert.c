@@ -12,6 +12,9 @@ static bool key_travels(const char *key, size_t len)
                                            "user-agent", "connection",        "proxy-connection",
                                            "keep-alive", "transfer-encoding", "upgrade",
                                            "host"};
+    static const char details[] = "grpc-status-details-bin"; /* set by applications */
+    if (len == sizeof details - 1 && memcmp(key, details, len) == 0)
+        return true;
     if (len == 0 || key[0] == ':' || (len >= 5 && memcmp(key, "grpc-", 5) == 0))
         return false;
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {

@@ -2,8 +2,9 @@
  * @file metadata.h
  * gRPC metadata: an ordered list of (key, value) pairs; keys may repeat; values are bytes.
  *
- * Keys: `[0-9a-z_.-]`, at least one character, not beginning with `grpc-` (reserved). Values of
- * keys that end in `-bin` are arbitrary bytes; others are printable ASCII (0x20 to 0x7e).
+ * Keys: `[0-9a-z_.-]`, at least one character, not beginning with `grpc-` (reserved) save for
+ * `grpc-status-details-bin`. Values of keys that end in `-bin` are arbitrary bytes; others are
+ * printable ASCII (0x20 to 0x7e).
  * Not thread-safe: one thread at a time works on one list.
  */
 #ifndef GRPC_MQTT_METADATA_H
