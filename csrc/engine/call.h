@@ -29,6 +29,7 @@ typedef struct gmq__call {
     uint64_t id;
     uint32_t slot;
     gmq__call_state state;
+    const struct gmq__dialect *dialect;
     bool told; /* its owner knows of it (a server's after EV_CALL) */
     gmq_rpc_kind kind;
     gmq__node run; /* in engine->run while it has something to publish; in engine->dead when gone */
@@ -37,7 +38,7 @@ typedef struct gmq__call {
 } gmq__call;
 
 /* Puts a call into the tables; `id` 0: the engine chooses. The caller has the call zeroed but for
- * `kind`. */
+ * `kind` and `dialect`. */
 gmq_status gmq__call_add(gmq__engine *engine, gmq__call *call, uint64_t id, bool told);
 gmq__call *gmq__call_find(const gmq__engine *engine, uint64_t id); /* open ones; NULL = unknown */
 

@@ -13,6 +13,7 @@ typedef struct gmq__dialect {
     void (*close)(gmq__engine *engine);
     void (*connected)(gmq__engine *engine, int64_t now);
     void (*disconnected)(gmq__engine *engine, int32_t code, const char *why, int64_t now);
+    bool (*claims)(const gmq__engine *engine, gmq__span topic); /* its topic? NULL = all the rest */
     void (*message)(gmq__engine *engine, const gmq__mqtt_message *message, gmq_buf *payload,
                     int64_t now);
     void (*acked)(gmq__engine *engine, uint64_t token, int reason,
@@ -25,6 +26,9 @@ typedef struct gmq__dialect {
     void (*call_timer)(gmq__engine *engine, gmq__call *call, int64_t now);
     bool (*pull)(gmq__engine *engine, int64_t now, gmq__output *out); /* SUBSCRIBE, UNSUBSCRIBE */
     bool (*ready)(const gmq__engine *engine);                         /* may publish */
+    /* The next publish that is of no single call; NULL = there are none. */
+    bool (*publish)(gmq__engine *engine, int64_t now, gmq__output *out);
+    bool (*wants)(const gmq__engine *engine, int64_t now); /* has such a one; NULL = never */
     /* The next publish of a call that is in engine->run (over ones too); false = nothing. `*more`:
      * it has more. */
     bool (*call_pull)(gmq__engine *engine, gmq__call *call, int64_t now, gmq__output *out,
@@ -35,6 +39,8 @@ typedef struct gmq__dialect {
     gmq_status (*half_close)(gmq__engine *engine, gmq__call *call, int64_t now);
     void (*cancel)(gmq__engine *engine, gmq__call *call, int32_t code, const char *details,
                    int64_t now);
+    void (*taken)(gmq__engine *engine, gmq__call *call,
+                  int64_t now); /* its owner took messages; may be NULL */
     void (*read_out)(gmq__engine *engine,
                      gmq__call *call); /* over, now that its last message was read */
     gmq_status (*send_initial)(gmq__engine *engine, gmq__call *call, const gmq_metadata *md,
@@ -49,7 +55,13 @@ typedef struct gmq__dialect {
     size_t (*subscriptions)(const gmq__engine *engine);
 } gmq__dialect;
 
-extern const gmq__dialect gmq__session_dialect;
+extern const gmq__dialect gmq__session_dialect, gmq__link_dialect;
+
+/* A server's dialect has its subscriptions: with the last one's the engine is ready. */
+void gmq__dialect_granted(gmq__engine *engine);
+/* On GMQ_OK: FINISHED of a call that is over before it began. */
+gmq_status gmq__dialect_still_born(gmq__engine *engine, uint64_t id, int32_t code,
+                                   const char *text);
 
 typedef struct gmq__slot {
     gmq__call *call;
@@ -58,13 +70,17 @@ typedef struct gmq__slot {
 } gmq__slot;
 
 #define GMQ__TOKEN_KIND_SHIFT 60
-#define GMQ__TOKEN_CALL       UINT64_C(1) /* 2 to 7 are the dialect's; the top bit is nobody's here */
+#define GMQ__TOKEN_CALL       UINT64_C(1) /* 2 to 4 are the session dialect's, 5 to 7 the link's */
 #define GMQ__NO_SLOT          UINT32_MAX
 
 struct gmq__engine {
-    gmq__engine_config config; /* base: our copy */
-    const gmq__dialect *dialect;
-    void *dialect_state;
+    gmq__engine_config config;       /* base: our copy */
+    const gmq__dialect *dialects[2]; /* the first one starts calls; topics are offered in order */
+    size_t ndialects;
+    size_t ungranted;    /* dialects whose subscriptions are not granted yet */
+    void *dialect_state; /* the session dialect's */
+    void *link_state;    /* the link dialect's */
+    bool calls_turn;     /* the next publish is a single call's, where there is one */
     bool connected;
     bool window_full; /* at the last pull */
     gmq__mqtt_limits limits;

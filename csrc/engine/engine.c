@@ -5,7 +5,10 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "engine/dialect.h"
+#include "engine/link/credit.h"
+#include "wire/link_topic.h"
 #include "wire/packet.h"
 
 #define MS INT64_C(1000000)
@@ -29,6 +32,30 @@ void gmq__engine_config_defaults(gmq__engine_config *config)
     config->pool_idle_ns = 30 * S;
     config->options.batched = config->options.server_level = config->options.client_level = -1;
     config->qos = 1;
+    config->link.call_window = (size_t)256 << 10;
+    config->link.link_window = (size_t)4 << 20;
+    config->link.timeout_ns = 30 * S;
+    config->link.idle_ns = 60 * S;
+    config->link.ping_ns = 10 * S;
+    config->link.grace_ns = 4 * S;
+}
+
+static gmq_status check_link(const gmq__engine_config *config)
+{
+    const gmq__link_config *c = &config->link;
+    bool client = config->role == GMQ__ROLE_CLIENT;
+    gmq__span name = client ? c->client_id : c->server_id;
+    if (client && config->speak == GMQ__SPEAK_BOTH)
+        return gmq__fail(GMQ_E_INVALID, "engine: a client speaks one dialect");
+    if (!gmq__link_name_valid(name))
+        return gmq__fail(GMQ_E_INVALID, "engine: id \"%s\" is not 1 to 64 of [A-Za-z0-9_.-]",
+                         gmq__show(name).text);
+    if (!c->inbox.len)
+        return gmq__fail(GMQ_E_INVALID, "engine: the link dialect needs an inbox");
+    if (c->call_window < GMQ__CREDIT_CALL_0 || c->link_window < GMQ__CREDIT_LINK_0)
+        return gmq__fail(GMQ_E_INVALID, "engine: windows of %llu and %llu bytes are too small",
+                         (unsigned long long)c->call_window, (unsigned long long)c->link_window);
+    return GMQ_OK;
 }
 
 static gmq_status check(const gmq__engine_config *config)
@@ -41,6 +68,24 @@ static gmq_status check(const gmq__engine_config *config)
         config->msg_size_limit > GMQ__PACKET_LIMIT_MAX)
         return gmq__fail(GMQ_E_INVALID, "engine: message size limit %zu is not in %d to %d",
                          config->msg_size_limit, GMQ__PACKET_LIMIT_MIN, GMQ__PACKET_LIMIT_MAX);
+    return config->speak == GMQ__SPEAK_SESSION ? GMQ_OK : check_link(config);
+}
+
+static gmq_status open_dialects(gmq__engine *engine)
+{
+    gmq__speak speak = engine->config.speak;
+    const gmq__dialect *all[] = {&gmq__link_dialect, &gmq__session_dialect};
+    for (size_t at = 0; at < 2; at++) {
+        if (speak == (at ? GMQ__SPEAK_LINK : GMQ__SPEAK_SESSION))
+            continue;
+        gmq_status status = all[at]->open(engine);
+        if (status != GMQ_OK) {
+            if (engine->ndialects)
+                engine->dialects[0]->close(engine);
+            return status;
+        }
+        engine->dialects[engine->ndialects++] = all[at];
+    }
     return GMQ_OK;
 }
 
@@ -60,8 +105,7 @@ gmq_status gmq__engine_new(gmq__engine **out, const gmq__engine_config *config)
     engine->free_slot = GMQ__NO_SLOT;
     engine->rate.limit = config->rate_limit;
     config->random(config->random_ctx, &engine->by_id.seed, sizeof engine->by_id.seed);
-    engine->dialect = &gmq__session_dialect;
-    status = engine->config.base.data ? engine->dialect->open(engine) : gmq__fail_nomem();
+    status = engine->config.base.data ? open_dialects(engine) : gmq__fail_nomem();
     if (status != GMQ_OK) {
         gmq__free((void *)(uintptr_t)engine->config.base.data);
         gmq__free(engine);
@@ -86,11 +130,12 @@ void gmq__engine_free(gmq__engine *engine)
         gmq__call *call = engine->slots[at].call;
         if (!call)
             continue;
-        engine->dialect->discard(engine, call);
+        call->dialect->discard(engine, call);
         gmq__call_gone(engine, call);
     }
     bury(engine);
-    engine->dialect->close(engine);
+    for (size_t at = 0; at < engine->ndialects; at++)
+        engine->dialects[at]->close(engine);
     gmq__events_free(&engine->events);
     gmq__heap_free(&engine->timers);
     gmq__map_free(&engine->by_id);
@@ -107,14 +152,17 @@ void gmq__engine_connected(gmq__engine *engine, const gmq__mqtt_limits *limits, 
 {
     engine->connected = true;
     engine->limits = *limits;
-    engine->dialect->connected(engine, now);
+    engine->ungranted = engine->ndialects;
+    for (size_t at = 0; at < engine->ndialects; at++)
+        engine->dialects[at]->connected(engine, now);
     bury(engine);
 }
 
 void gmq__engine_disconnected(gmq__engine *engine, int32_t code, const char *why, int64_t now)
 {
     engine->connected = false;
-    engine->dialect->disconnected(engine, code, why ? why : "connection lost", now);
+    for (size_t at = 0; at < engine->ndialects; at++)
+        engine->dialects[at]->disconnected(engine, code, why ? why : "connection lost", now);
     bury(engine);
 }
 
@@ -123,7 +171,11 @@ void gmq__engine_message(gmq__engine *engine, const gmq__mqtt_message *message, 
 {
     engine->stats.packets_in++;
     engine->stats.bytes_in += message->payload.len;
-    engine->dialect->message(engine, message, payload, now);
+    size_t at = 0;
+    while (at + 1 < engine->ndialects && engine->dialects[at]->claims &&
+           !engine->dialects[at]->claims(engine, message->topic))
+        at++;
+    engine->dialects[at]->message(engine, message, payload, now);
     bury(engine);
 }
 
@@ -131,37 +183,53 @@ void gmq__engine_acked(gmq__engine *engine, uint64_t token, int reason, int64_t 
 {
     bool mark;
     if (token >> GMQ__TOKEN_KIND_SHIFT != GMQ__TOKEN_CALL) {
-        engine->dialect->acked(engine, token, reason, now);
+        for (size_t at = 0; at < engine->ndialects; at++)
+            engine->dialects[at]->acked(engine, token, reason, now);
     } else {
         gmq__call *call = gmq__call_of_token(engine, token, &mark);
         if (call)
-            engine->dialect->call_acked(engine, call, mark, reason, now);
+            call->dialect->call_acked(engine, call, mark, reason, now);
     }
     bury(engine);
 }
 
+/* The call whose turn it is; NULL = none, or its dialect may not publish. */
+static gmq__call *next_call(const gmq__engine *engine)
+{
+    gmq__node *node = engine->run.head.next;
+    if (node == &engine->run.head)
+        return NULL;
+    gmq__call *call = GMQ__CONTAINER(node, gmq__call, run);
+    return call->dialect->ready(engine) ? call : NULL;
+}
+
 int64_t gmq__engine_deadline(const gmq__engine *engine)
 {
-    int64_t at = engine->dialect->deadline(engine);
+    int64_t at = INT64_MAX, ready = gmq__rate_ready_at(&engine->rate);
+    bool waiting = next_call(engine) != NULL;
+    for (size_t d = 0; d < engine->ndialects; d++) {
+        const gmq__dialect *dialect = engine->dialects[d];
+        int64_t due = dialect->deadline(engine);
+        at = due < at ? due : at;
+        waiting |= dialect->wants && dialect->wants(engine, ready);
+    }
     gmq__heap_node *first = gmq__heap_first(&engine->timers);
     if (first && first->key < at)
         at = first->key;
     /* with the transport's window full an acknowledgement comes before the next pull */
-    bool waiting = engine->run.head.next != &engine->run.head && !engine->window_full &&
-                   engine->dialect->ready(engine);
-    int64_t ready = gmq__rate_ready_at(&engine->rate);
-    if (waiting && ready != INT64_MIN && ready < at)
+    if (waiting && !engine->window_full && ready != INT64_MIN && ready < at)
         at = ready;
     return at;
 }
 
 void gmq__engine_timer(gmq__engine *engine, int64_t now)
 {
-    engine->dialect->timer(engine, now);
+    for (size_t at = 0; at < engine->ndialects; at++)
+        engine->dialects[at]->timer(engine, now);
     gmq__heap_node *first;
     while ((first = gmq__heap_first(&engine->timers)) && first->key <= now) {
         gmq__call *call = GMQ__CONTAINER(first, gmq__call, timer);
-        engine->dialect->call_timer(engine, call, now);
+        call->dialect->call_timer(engine, call, now);
         /* whatever it did, a timer that is still due would fire for ever */
         if (call->state != GMQ__CALL_GONE && call->timer.key <= now)
             gmq__call_timer(engine, call, now + 1);
@@ -179,20 +247,47 @@ static void count_out(gmq__engine *engine, const gmq__output *out, int64_t now)
 }
 
 /* One publish of the call whose turn it is; a call with more to say goes to the end of the line. */
-static bool pull_publish(gmq__engine *engine, int64_t now, gmq__output *out)
+static bool publish_call(gmq__engine *engine, int64_t now, gmq__output *out)
 {
-    gmq__node *node;
-    while ((node = gmq__list_pop(&engine->run))) {
-        gmq__call *call = GMQ__CONTAINER(node, gmq__call, run);
+    gmq__call *call;
+    while ((call = next_call(engine))) {
         bool more = false;
-        bool pulled = engine->dialect->call_pull(engine, call, now, out, &more);
+        gmq__node_unlink(&call->run);
+        bool pulled = call->dialect->call_pull(engine, call, now, out, &more);
         if (more)
             gmq__call_run(engine, call, false);
-        if (pulled) {
-            count_out(engine, out, now);
+        if (pulled)
             return true;
-        }
     }
+    return false;
+}
+
+static bool publish_dialect(gmq__engine *engine, int64_t now, gmq__output *out)
+{
+    for (size_t at = 0; at < engine->ndialects; at++)
+        if (engine->dialects[at]->publish && engine->dialects[at]->publish(engine, now, out))
+            return true;
+    return false;
+}
+
+/* Single calls and the rest take turns. */
+static bool pull_publish(gmq__engine *engine, int64_t now, gmq__output *out)
+{
+    bool calls = engine->calls_turn;
+    bool pulled = calls ? publish_call(engine, now, out) : publish_dialect(engine, now, out);
+    engine->calls_turn = !calls;
+    if (!pulled)
+        pulled = calls ? publish_dialect(engine, now, out) : publish_call(engine, now, out);
+    if (pulled)
+        count_out(engine, out, now);
+    return pulled;
+}
+
+static bool pull_subscription(gmq__engine *engine, int64_t now, gmq__output *out)
+{
+    for (size_t at = 0; at < engine->ndialects; at++)
+        if (engine->dialects[at]->pull(engine, now, out))
+            return true;
     return false;
 }
 
@@ -202,12 +297,29 @@ bool gmq__engine_next_output(gmq__engine *engine, bool may_publish, int64_t now,
         return false;
     memset(out, 0, sizeof *out);
     engine->window_full = !may_publish;
-    bool pulled = engine->dialect->pull(engine, now, out);
-    if (!pulled && may_publish && engine->dialect->ready(engine) &&
-        now >= gmq__rate_ready_at(&engine->rate))
+    bool pulled = pull_subscription(engine, now, out);
+    if (!pulled && may_publish && now >= gmq__rate_ready_at(&engine->rate))
         pulled = pull_publish(engine, now, out);
     bury(engine);
     return pulled;
+}
+
+void gmq__dialect_granted(gmq__engine *engine)
+{
+    gmq__ev ev = {.kind = GMQ__EV_READY};
+    if (engine->ungranted && !--engine->ungranted)
+        gmq__events_push(&engine->events, &ev, false);
+}
+
+gmq_status gmq__dialect_still_born(gmq__engine *engine, uint64_t id, int32_t code, const char *text)
+{
+    if (!gmq__events_reserve(&engine->events))
+        return gmq__fail_nomem();
+    gmq__ev ev = {.kind = GMQ__EV_FINISHED, .call = id, .code = code, .text = gmq__strdup(text)};
+    gmq__events_push(&engine->events, &ev, true);
+    engine->stats.calls_started++;
+    engine->stats.calls_finished++;
+    return GMQ_OK;
 }
 
 bool gmq__engine_next_event(gmq__engine *engine, gmq__ev *out)
@@ -224,7 +336,7 @@ gmq_status gmq__engine_start(gmq__engine *engine, const gmq__call_args *args, in
     if (gmq__call_find(engine, args->id))
         return gmq__fail(GMQ_E_EXISTS, "engine: call id %llu is in use",
                          (unsigned long long)args->id);
-    gmq_status status = engine->dialect->start(engine, args, now);
+    gmq_status status = engine->dialects[0]->start(engine, args, now);
     bury(engine);
     return status;
 }
@@ -239,7 +351,7 @@ gmq_status gmq__engine_send(gmq__engine *engine, uint64_t id, gmq_buf *message, 
     gmq__call *call = gmq__call_find(engine, id);
     if (!call)
         return closed(id);
-    gmq_status status = engine->dialect->send(engine, call, message, now);
+    gmq_status status = call->dialect->send(engine, call, message, now);
     bury(engine);
     return status;
 }
@@ -251,7 +363,7 @@ gmq_status gmq__engine_half_close(gmq__engine *engine, uint64_t id, int64_t now)
         return closed(id);
     if (engine->config.role != GMQ__ROLE_CLIENT)
         return gmq__fail(GMQ_E_STATE, "half_close: a server ends a call with finish");
-    gmq_status status = engine->dialect->half_close(engine, call, now);
+    gmq_status status = call->dialect->half_close(engine, call, now);
     bury(engine);
     return status;
 }
@@ -262,9 +374,11 @@ gmq_status gmq__engine_read(gmq__engine *engine, uint64_t id, uint32_t messages,
     if (!call)
         return closed(id);
     if (!gmq__call_credit(engine, call, messages))
-        engine->dialect->cancel(engine, call, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", now);
+        call->dialect->cancel(engine, call, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", now);
     else if (call->state == GMQ__CALL_OVER) /* what was unread held its end back */
-        engine->dialect->read_out(engine, call);
+        call->dialect->read_out(engine, call);
+    else if (call->dialect->taken)
+        call->dialect->taken(engine, call, now);
     bury(engine);
     return GMQ_OK;
 }
@@ -275,7 +389,7 @@ gmq_status gmq__engine_cancel(gmq__engine *engine, uint64_t id, int32_t code, co
     gmq__call *call = gmq__call_find(engine, id);
     if (!call)
         return closed(id);
-    engine->dialect->cancel(engine, call, code, details, now);
+    call->dialect->cancel(engine, call, code, details, now);
     bury(engine);
     return GMQ_OK;
 }
@@ -294,7 +408,7 @@ gmq_status gmq__engine_send_initial(gmq__engine *engine, uint64_t id, const gmq_
     gmq__call *call;
     gmq_status status = server_call(engine, id, &call);
     if (status == GMQ_OK)
-        status = engine->dialect->send_initial(engine, call, metadata, now);
+        status = call->dialect->send_initial(engine, call, metadata, now);
     bury(engine);
     return status;
 }
@@ -305,7 +419,7 @@ gmq_status gmq__engine_finish(gmq__engine *engine, uint64_t id, int32_t code, gm
     gmq__call *call;
     gmq_status status = server_call(engine, id, &call);
     if (status == GMQ_OK)
-        status = engine->dialect->finish(engine, call, code, details, trailing, now);
+        status = call->dialect->finish(engine, call, code, details, trailing, now);
     bury(engine);
     return status;
 }
@@ -315,16 +429,23 @@ gmq_status gmq__engine_resolve(gmq__engine *engine, uint64_t id, gmq_rpc_kind ki
     gmq__call *call;
     gmq_status status = server_call(engine, id, &call);
     if (status == GMQ_OK)
-        status = engine->dialect->resolve(engine, call, kind, now);
+        status = call->dialect->resolve(engine, call, kind, now);
     bury(engine);
     return status;
 }
 
-void gmq__engine_drain(gmq__engine *engine, int64_t now) { engine->dialect->drain(engine, now); }
+void gmq__engine_drain(gmq__engine *engine, int64_t now)
+{
+    for (size_t at = 0; at < engine->ndialects; at++)
+        engine->dialects[at]->drain(engine, now);
+    bury(engine);
+}
 
 void gmq__engine_stats_get(const gmq__engine *engine, gmq__engine_stats *out)
 {
     *out = engine->stats;
-    out->tombstones = engine->dialect->tombstones(engine);
-    out->subscriptions = engine->dialect->subscriptions(engine);
+    for (size_t at = 0; at < engine->ndialects; at++) {
+        out->tombstones += engine->dialects[at]->tombstones(engine);
+        out->subscriptions += engine->dialects[at]->subscriptions(engine);
+    }
 }

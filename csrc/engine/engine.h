@@ -22,8 +22,33 @@ typedef struct gmq__engine gmq__engine;
 
 typedef enum gmq__role { GMQ__ROLE_CLIENT, GMQ__ROLE_SERVER } gmq__role;
 
+typedef enum gmq__speak { /* dialects of an engine */
+                          GMQ__SPEAK_SESSION,
+                          GMQ__SPEAK_LINK,
+                          GMQ__SPEAK_BOTH, /* a server only */
+} gmq__speak;
+
+/* What the link dialect needs. Spans are copied; names are of the kind gmq__link_name_valid(). */
+typedef struct gmq__link_config {
+    gmq__span client_id; /* client: its MQTT client id */
+    gmq__span server_id; /* server: its MQTT client id */
+    gmq__span inbox;     /* client: its inbox without the client id; server: the pattern of inboxes
+                            that it may publish to, its last level '+' */
+    gmq__span group;     /* server: shares the opening packets with others; empty = it does not */
+    uint8_t instance[8]; /* server: random, new with each engine */
+    uint64_t call_window, link_window; /* bytes, at least what a client assumes before ACCEPT */
+    int64_t timeout_ns;                /* a peer not heard of for so long is lost (30 s) */
+    int64_t idle_ns;  /* client: a link without calls is closed after so long (60 s) */
+    int64_t ping_ns;  /* with calls open: ask after so long a silence (10 s) */
+    int64_t grace_ns; /* a peer whose Will came may come back within (4 s) */
+    uint64_t since_unix_s;
+    const char *version;         /* both for the presence; may be NULL */
+    const char *const *services; /* likewise; ends with NULL; must live as long as the engine */
+} gmq__link_config;
+
 typedef struct gmq__engine_config {
     gmq__role role;
+    gmq__speak speak;
     gmq__span base; /* base topic, checked; copied */
 
     size_t msg_size_limit; /* bytes, GMQ__PACKET_LIMIT_*; the smaller of it and the broker's maximum
@@ -49,6 +74,7 @@ typedef struct gmq__engine_config {
 
     gmq__rpc_options options; /* the run-time argument, lowest in precedence; -1 = 0 */
     uint8_t qos;              /* 1 */
+    gmq__link_config link;
 
     void (*random)(void *ctx, void *out, size_t len); /* unguessable bytes */
     void *random_ctx;

@@ -25,6 +25,7 @@ gmq_status gmq__session_new(gmq__session **out, gmq__engine *engine, uint64_t id
     if (sid.len)
         memcpy(s->sid, sid.data, sid.len);
     s->call.kind = kind;
+    s->call.dialect = &gmq__session_dialect;
     s->deadline = INT64_MAX;
     gmq_status status = gmq__call_add(engine, &s->call, id, id != 0);
     if (status != GMQ_OK) {

@@ -213,18 +213,6 @@ static void retry(gmq__engine *engine, gmq__session *s, int64_t now)
 
 /* ---- Calls ---- */
 
-/* A call that is over before it began. */
-static gmq_status still_born(gmq__engine *engine, uint64_t id, int32_t code, const char *text)
-{
-    if (!gmq__events_reserve(&engine->events))
-        return gmq__fail_nomem();
-    gmq__ev ev = {.kind = GMQ__EV_FINISHED, .call = id, .code = code, .text = gmq__strdup(text)};
-    gmq__events_push(&engine->events, &ev, true);
-    engine->stats.calls_started++;
-    engine->stats.calls_finished++;
-    return GMQ_OK;
-}
-
 static int8_t level_of(int8_t own, int8_t general, bool unary)
 {
     if (own >= 0)
@@ -249,12 +237,14 @@ static gmq__rpc_options announce(const gmq__engine *engine, const gmq__call_args
 gmq_status gmq__session_client_start(gmq__engine *engine, const gmq__call_args *args, int64_t now)
 {
     if (args->deadline <= now)
-        return still_born(engine, args->id, GMQ_CODE_DEADLINE_EXCEEDED, "Deadline Exceeded");
+        return gmq__dialect_still_born(engine, args->id, GMQ_CODE_DEADLINE_EXCEEDED,
+                                       "Deadline Exceeded");
     if (!engine->connected && !args->wait_for_ready)
-        return still_born(engine, args->id, GMQ_CODE_UNAVAILABLE, "not connected to the broker");
+        return gmq__dialect_still_born(engine, args->id, GMQ_CODE_UNAVAILABLE,
+                                       "not connected to the broker");
     if (engine->stats.open_calls >= engine->config.max_calls)
-        return still_born(engine, args->id, GMQ_CODE_RESOURCE_EXHAUSTED,
-                          "too many calls on this connection");
+        return gmq__dialect_still_born(engine, args->id, GMQ_CODE_RESOURCE_EXHAUSTED,
+                                       "too many calls on this connection");
     gmq__session *s;
     gmq_metadata *md = NULL;
     if (args->metadata && gmq_metadata_count(args->metadata) &&
@@ -365,7 +355,7 @@ void gmq__session_client_disconnected(gmq__engine *engine, int32_t code, const c
     gmq__pool_disconnected(&state_of(engine)->pool);
     for (uint32_t at = 0; at < engine->nslots; at++) {
         gmq__session *s = (gmq__session *)(void *)engine->slots[at].call;
-        if (!s)
+        if (!s || s->call.dialect != &gmq__session_dialect)
             continue;
         s->topic = NULL;
         if (s->phase == GMQ__SESSION_CLOSING) {

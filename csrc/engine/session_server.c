@@ -455,7 +455,7 @@ void gmq__session_server_disconnected(gmq__engine *engine, int32_t code, const c
                    one */
     for (uint32_t at = 0; at < engine->nslots; at++) {
         gmq__session *s = (gmq__session *)(void *)engine->slots[at].call;
-        if (!s)
+        if (!s || s->call.dialect != &gmq__session_dialect)
             continue;
         if (s->phase == GMQ__SESSION_CLOSING)
             gone(engine, s);
@@ -492,14 +492,15 @@ void gmq__session_server_acked(gmq__engine *engine, uint64_t token, int reason, 
     (void)now;
     if (token >> GMQ__TOKEN_KIND_SHIFT != GMQ__SESSION_TOKEN_FILTERS)
         return;
-    gmq__ev ev = {.kind = GMQ__EV_READY};
-    if (reason >= 0x80) {
-        ev.kind = GMQ__EV_FAILED;
-        ev.code = reason == GMQ__MQTT_QUOTA_EXCEEDED ? GMQ_CODE_RESOURCE_EXHAUSTED
-                                                     : GMQ_CODE_PERMISSION_DENIED;
-        ev.text = gmq__strdup("the broker refused the server's subscriptions");
-    }
     state_of(engine)->subscribed = reason < 0x80;
+    if (reason < 0x80) {
+        gmq__dialect_granted(engine);
+        return;
+    }
+    gmq__ev ev = {.kind = GMQ__EV_FAILED, .code = GMQ_CODE_PERMISSION_DENIED};
+    if (reason == GMQ__MQTT_QUOTA_EXCEEDED)
+        ev.code = GMQ_CODE_RESOURCE_EXHAUSTED;
+    ev.text = gmq__strdup("the broker refused the server's subscriptions");
     gmq__events_push(&engine->events, &ev, false);
 }
 

@@ -94,10 +94,18 @@ static void deliver_later(sim_peer *to, const gmq__mqtt_message *message, int64_
     push(to->sim, thing);
 }
 
+static bool is_presence(gmq__span topic)
+{
+    return gmq__topic_matches(gmq__span_str("+/grpc/server/+"), topic) ||
+           gmq__topic_matches(gmq__span_str("+/grpc/gone/+"), topic);
+}
+
 static void route_to(sim_peer *to, const gmq__mqtt_message *message)
 {
     sim *s = to->sim;
-    bool control = message->payload.len == 2;
+    bool control = message->payload.len == 2 || is_presence(message->topic);
+    if (to->cut_off)
+        return;
     int copies = control                           ? 1
                  : chance(s, s->faults.drop_ppm)   ? 0
                  : chance(s, s->faults.double_ppm) ? 2
@@ -122,10 +130,76 @@ static bool subscribed(const sim_peer *peer, gmq__span topic)
     return false;
 }
 
-static int route(sim_peer *from, const gmq__mqtt_message *message)
+/* "$share/group/filter" that fits the topic. One group at a time is enough here. */
+static bool shares(const sim_peer *peer, gmq__span topic)
 {
-    sim *s = from->sim;
-    int reason = GMQ__MQTT_NO_SUBSCRIBERS;
+    for (size_t at = 0; at < peer->nfilters; at++) {
+        const char *filter = peer->filters[at];
+        if (strncmp(filter, "$share/", 7))
+            continue;
+        filter = strchr(filter + 7, '/') + 1;
+        if (gmq__topic_matches(gmq__span_str(filter), topic))
+            return true;
+    }
+    return false;
+}
+
+static bool route_shared(sim *s, const gmq__mqtt_message *message)
+{
+    for (size_t n = 0; n < s->npeers; n++) {
+        sim_peer *to = &s->peers[++s->shared % s->npeers];
+        if (!to->connected || !shares(to, message->topic))
+            continue;
+        route_to(to, message);
+        return true;
+    }
+    return false;
+}
+
+static void retain(sim *s, const gmq__mqtt_message *message)
+{
+    size_t at = 0, free_at = 0;
+    for (; at < 16; at++) {
+        if (s->retained[at][0] && gmq__span_equal_str(message->topic, s->retained[at][0]))
+            break;
+        free_at = s->retained[at][0] ? free_at : at;
+    }
+    at = at < 16 ? at : free_at;
+    free(s->retained[at][0]);
+    free(s->retained[at][1]);
+    memset(s->retained[at], 0, sizeof s->retained[at]);
+    if (!message->payload.len)
+        return;
+    s->retained[at][0] = calloc(1, message->topic.len + 1);
+    memcpy(s->retained[at][0], message->topic.data, message->topic.len);
+    s->retained[at][1] = calloc(2, message->payload.len + 1);
+    for (size_t i = 0; i < message->payload.len; i++)
+        sprintf(s->retained[at][1] + 2 * i, "%02x", message->payload.data[i]);
+}
+
+static void send_retained(sim_peer *to, const char *filter)
+{
+    for (size_t at = 0; at < 16; at++) {
+        const char *topic = to->sim->retained[at][0], *hex = to->sim->retained[at][1];
+        if (!topic || !gmq__topic_matches(gmq__span_str(filter), gmq__span_str(topic)))
+            continue;
+        uint8_t bytes[1024];
+        size_t len = strlen(hex) / 2;
+        for (size_t i = 0; i < len; i++) {
+            char pair[3] = {hex[2 * i], hex[2 * i + 1], 0};
+            bytes[i] = (uint8_t)strtoul(pair, NULL, 16);
+        }
+        gmq__mqtt_message message = {.topic = gmq__span_str(topic),
+                                     .payload = gmq__span_of(bytes, len)};
+        route_to(to, &message);
+    }
+}
+
+static int route(sim *s, const gmq__mqtt_message *message)
+{
+    int reason = route_shared(s, message) ? GMQ__MQTT_OK : GMQ__MQTT_NO_SUBSCRIBERS;
+    if (message->retain)
+        retain(s, message);
     for (size_t at = 0; at < s->npeers; at++) {
         sim_peer *to = &s->peers[at];
         if (!to->connected || !subscribed(to, message->topic))
@@ -160,7 +234,7 @@ static void publish(sim_peer *peer, const gmq__output *out)
     if (peer->refuse_publish)
         reason = peer->refuse_publish;
     else if (!peer->on_publish || peer->on_publish(peer, message))
-        reason = route(peer, message);
+        reason = peer->cut_off ? GMQ__MQTT_OK : route(peer->sim, message);
     if (++peer->in_flight > peer->most_in_flight)
         peer->most_in_flight = peer->in_flight;
     ack_later(peer, out->token, reason, true);
@@ -176,6 +250,7 @@ static void subscribe(sim_peer *peer, const gmq__output *out)
         memcpy(copy, out->filters[at].data, out->filters[at].len);
         copy[out->filters[at].len] = '\0';
         peer->filters[peer->nfilters++] = copy;
+        send_retained(peer, copy);
     }
     ack_later(peer, out->token, peer->refuse_subscribe ? GMQ__MQTT_NOT_AUTHORIZED : 0, false);
 }
@@ -228,6 +303,10 @@ void sim_free(sim *s)
     while (s->nthings)
         thing_free(pop(s));
     free(s->things);
+    for (size_t at = 0; at < 16; at++) {
+        free(s->retained[at][0]);
+        free(s->retained[at][1]);
+    }
 }
 
 sim_peer *sim_add(sim *s, gmq__engine_config *config, sim_on_event *on_event, void *ctx)
@@ -264,6 +343,27 @@ void sim_disconnect(sim_peer *peer, int32_t code, const char *why)
     peer->connection++;
     forget_filters(peer);
     gmq__engine_disconnected(peer->engine, code, why, peer->sim->now);
+}
+
+void sim_restart(sim_peer *peer, gmq__engine_config *config)
+{
+    gmq__engine_free(peer->engine);
+    peer->connected = false;
+    peer->connection++;
+    forget_filters(peer);
+    config->random = sim_random;
+    config->random_ctx = peer->sim;
+    gmq_status status = gmq__engine_new(&peer->engine, config);
+    assert(status == GMQ_OK);
+    (void)status;
+}
+
+void sim_publish(sim *s, const char *topic, const void *payload, size_t len, bool retained)
+{
+    gmq__mqtt_message message = {
+        .topic = gmq__span_str(topic), .payload = gmq__span_of(payload, len), .retain = retained};
+    route(s, &message);
+    sim_settle(s);
 }
 
 static bool pump_events(sim_peer *peer)

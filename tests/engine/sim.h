@@ -11,7 +11,7 @@
 
 typedef struct sim_faults {
     uint32_t drop_ppm, double_ppm,
-        reorder_ppm;      /* of a million deliveries on request and session topics */
+        reorder_ppm;      /* of a million deliveries; not of heartbeats and presences */
     int64_t reorder_ns;   /* how much later a reordered one comes, at most */
     int64_t latency_ns;   /* of everything, one way */
     uint32_t receive_max; /* publishes in flight of one peer; 0 = 65535 */
@@ -42,10 +42,13 @@ struct sim_peer {
     char *filters[512];
     size_t nfilters;
     int64_t last_arrival;
+    bool cut_off; /* connected, but nothing comes or goes: a partition */
 };
 
 struct sim {
     int64_t now;
+    char *retained[16][2]; /* topic, payload as hexadecimal; NULL = free */
+    unsigned shared;       /* turn of the members of a shared subscription */
     gmq__prng prng;
     sim_faults faults;
     sim_peer peers[4];
@@ -62,6 +65,10 @@ void sim_free(sim *s); /* with the engines */
 sim_peer *sim_add(sim *s, gmq__engine_config *config, sim_on_event *on_event, void *ctx);
 void sim_connect(sim_peer *peer);
 void sim_disconnect(sim_peer *peer, int32_t code, const char *why);
+/* A new engine in the place of the old one, which is gone without a word; not connected. */
+void sim_restart(sim_peer *peer, gmq__engine_config *config);
+/* A publish from nobody (a Will), retained or not. */
+void sim_publish(sim *s, const char *topic, const void *payload, size_t len, bool retain);
 
 void sim_settle(sim *s);                /* all that can be done now */
 void sim_run(sim *s, int64_t duration); /* virtual time passes */

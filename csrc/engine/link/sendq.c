@@ -101,7 +101,7 @@ gmq__sendq_verdict gmq__sendq_take(gmq__sendq *q, uint64_t call, size_t room, si
                                                : put(q, item, call, left, out, taken);
     if (credit == SIZE_MAX || (!credit && left))
         return GMQ__SENDQ_NO_CREDIT;
-    if (fits == SIZE_MAX || (fits < left && fits < SMALL && fits < cut))
+    if (fits == SIZE_MAX || (fits < left && fits < SMALL && fits < cut / 2))
         return GMQ__SENDQ_NO_ROOM;
     size_t len = least(least(left, fits), least(cut, credit));
     taken->cost = len + GMQ__CREDIT_FRAME;

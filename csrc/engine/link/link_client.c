@@ -1,0 +1,650 @@
+/* Client side of the link dialect: presences, links and the calls on them. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "engine/link/link.h"
+#include "wire/metadata.h"
+#include "wire/pb.h"
+
+#define MS            INT64_C(1000000)
+#define BACKOFF_FIRST (1000 * MS)
+#define BACKOFF_MOST  (120000 * MS)
+#define SERVERS_MOST  1024
+
+static gmq__link_state *state_of(const gmq__engine *engine) { return gmq__link_state_of(engine); }
+static gmq__lcall *of_member(gmq__node *node) { return GMQ__CONTAINER(node, gmq__lcall, member); }
+
+/* ---- Ends ---- */
+
+void gmq__link_client_fail(gmq__engine *engine, gmq__lcall *c, int32_t code, gmq__span text,
+                           bool tell, int64_t now)
+{
+    gmq__link *link = c->link;
+    uint64_t number = c->number;
+    gmq__lcall_leave(engine, c);
+    gmq__call_finish(engine, &c->call, code, text, NULL);
+    gmq__lcall_gone(engine, c);
+    if (!link || link->phase == GMQ__LINK_IS_GONE)
+        return;
+    if (tell && number)
+        gmq__link_control(engine, link, GMQ__LINK_CANCEL, number, gmq__span_of(NULL, 0));
+    gmq__link_rearm(engine, link, now);
+}
+
+static void fail_str(gmq__engine *engine, gmq__lcall *c, int32_t code, const char *text,
+                     int64_t now)
+{
+    gmq__link_client_fail(engine, c, code, gmq__span_str(text), true, now);
+}
+
+static void answered(gmq__engine *engine, gmq__lcall *c, int32_t code, gmq__span text,
+                     gmq_metadata *md, int64_t now)
+{
+    gmq__link *link = c->link;
+    gmq__lcall_leave(engine, c);
+    c->phase = GMQ__LCALL_ANSWERED;
+    gmq__call_end(engine, &c->call, code, text, md);
+    if (c->call.state == GMQ__CALL_OVER)
+        gmq__lcall_gone(engine, c);
+    gmq__link_rearm(engine, link, now);
+}
+
+/* ---- Links for calls ---- */
+
+static bool make_headers(gmq__lcall *c, int64_t now)
+{
+    gmq__bytes out = {0};
+    gmq__link_headers h = {.path = gmq__span_of(c->path, c->path_len),
+                           .kind = (uint8_t)c->call.kind,
+                           .timeout_ms = -1,
+                           .batched = c->options.batched > 0,
+                           .level = (uint8_t)c->options.server_level};
+    if (c->deadline != INT64_MAX)
+        h.timeout_ms = c->deadline > now ? (c->deadline - now + MS - 1) / MS : 0;
+    gmq__link_headers_encode(&out, &h, c->metadata);
+    gmq_buf *made = out.failed ? NULL : gmq__buf_take(&out);
+    gmq__bytes_free(&out);
+    if (!made)
+        return false;
+    gmq_buf_unref(c->headers);
+    c->headers = made;
+    if (!c->wait_for_ready) {
+        gmq_metadata_free(c->metadata);
+        c->metadata = NULL;
+    }
+    return true;
+}
+
+static void put_open(gmq__engine *engine, gmq__link *link)
+{
+    const gmq__link_config *config = &engine->config.link;
+    gmq__link_state *s = state_of(engine);
+    gmq__bytes inbox = {0}, body = {0};
+    gmq__link_topic_inbox(&inbox, gmq__bytes_span(&s->inbox), gmq__bytes_span(&s->name));
+    gmq__link_open open = {gmq__bytes_span(&inbox), GMQ__FEATURE_ZSTD, config->call_window,
+                           config->link_window, (uint64_t)(config->timeout_ns / MS)};
+    gmq__link_open_encode(&body, &open);
+    if (!inbox.failed && !body.failed)
+        gmq__link_control(engine, link, GMQ__LINK_OPEN, 0, gmq__bytes_span(&body));
+    gmq__bytes_free(&inbox);
+    gmq__bytes_free(&body);
+}
+
+/* The link that takes new calls; NULL = no memory. */
+static gmq__link *current_link(gmq__engine *engine, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    uint8_t id[GMQ__LINK_ID_LEN];
+    if (s->current)
+        return s->current;
+    engine->config.random(engine->config.random_ctx, id, sizeof id);
+    gmq__link *link = gmq__link_new(engine, gmq__span_of(id, sizeof id), GMQ__LINK_IS_OPENING, now);
+    if (!link)
+        return NULL;
+    gmq__link_topic_opening(&link->to, engine->config.base, gmq__bytes_span(&s->name));
+    put_open(engine, link);
+    if (link->to.failed || !link->control.len) {
+        gmq__link_finish(engine, link, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", false, now);
+        return NULL;
+    }
+    s->current = link;
+    return link;
+}
+
+/* A call whose turn it is leaves its HEADERS with its message, where it has only one. */
+static void attach(gmq__engine *engine, gmq__lcall *c, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    bool complete = gmq__rpc_client_streams(c->call.kind) || c->request_given;
+    if (c->phase != GMQ__LCALL_WAITING || !complete)
+        return;
+    bool wait = c->wait_for_ready && (!engine->connected || s->retry_at != INT64_MAX);
+    gmq__link *link = wait ? NULL : current_link(engine, now);
+    if (wait) {
+        if (!gmq__node_linked(&c->member))
+            gmq__list_push(&s->waiting, &c->member);
+        return;
+    }
+    if (!link || !make_headers(c, now)) {
+        fail_str(engine, c, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", now);
+        return;
+    }
+    gmq__lcall_join(c, link);
+    gmq__grant_init(&c->grant, engine->config.link.call_window);
+    if (c->options.batched <= 0 || !engine->config.linger_ns)
+        link->urgent = true;
+    gmq__lcall_schedule(engine, c);
+    gmq__link_rearm(engine, link, now);
+}
+
+void gmq__link_client_retry(gmq__engine *engine, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    gmq__list calls;
+    gmq__node *node;
+    s->retry_at = INT64_MAX;
+    gmq__list_init(&calls);
+    while ((node = gmq__list_pop(&s->waiting)))
+        gmq__list_push(&calls, node);
+    while ((node = gmq__list_pop(&calls)))
+        attach(engine, of_member(node), now);
+}
+
+static void back_off(gmq__engine *engine, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    uint32_t jitter;
+    engine->config.random(engine->config.random_ctx, &jitter, sizeof jitter);
+    s->backoff = s->backoff ? s->backoff / 10 * 16 : BACKOFF_FIRST;
+    if (s->backoff > BACKOFF_MOST)
+        s->backoff = BACKOFF_MOST;
+    s->retry_at = now + s->backoff / 100 * (80 + jitter % 41);
+}
+
+/* Its HEADERS have not left: it may go to another link. */
+static void detach(gmq__engine *engine, gmq__lcall *c)
+{
+    gmq__link *link = c->link;
+    gmq__node_unlink(&c->call.run);
+    gmq__lcall_weigh(c);
+    gmq__node_unlink(&c->member);
+    link->ncalls--;
+    c->link = NULL;
+    c->phase = GMQ__LCALL_WAITING;
+    gmq__list_push(&state_of(engine)->waiting, &c->member);
+}
+
+void gmq__link_client_ended(gmq__engine *engine, gmq__link *link, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    bool waiting = false;
+    if (s->current == link)
+        s->current = NULL;
+    for (gmq__node *n = link->members.head.next, *next; n != &link->members.head; n = next) {
+        next = n->next;
+        gmq__lcall *c = of_member(n);
+        if (!c->wait_for_ready || c->number)
+            continue;
+        detach(engine, c);
+        waiting = true;
+    }
+    if (waiting && s->retry_at == INT64_MAX)
+        back_off(engine, now);
+}
+
+/* GOAWAY: what the server did not take has not run. */
+static void go_away(gmq__engine *engine, gmq__link *link, uint64_t last, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    if (s->current == link)
+        s->current = NULL;
+    link->phase = GMQ__LINK_IS_GOING;
+    for (gmq__node *n = link->members.head.next, *next; n != &link->members.head; n = next) {
+        next = n->next;
+        gmq__lcall *c = of_member(n);
+        if (!c->number)
+            detach(engine, c);
+        else if (c->number > last)
+            gmq__link_client_fail(engine, c, GMQ_CODE_UNAVAILABLE,
+                                  gmq__span_str("the server is shutting down"), false, now);
+    }
+    gmq__link_client_retry(engine, now);
+    link->idle_at = INT64_MAX;
+    gmq__link_rearm(engine, link, now);
+}
+
+/* ---- Presences ---- */
+
+static gmq__link_server *find_server(gmq__link_state *s, gmq__span name)
+{
+    for (gmq__node *n = s->servers.head.next; n != &s->servers.head; n = n->next) {
+        gmq__link_server *server = GMQ__CONTAINER(n, gmq__link_server, node);
+        if (gmq__span_equal(gmq__span_of(server->name, server->name_len), name))
+            return server;
+    }
+    return NULL;
+}
+
+/* M27: of the links to this server those that are not to this instance (NULL: to any). */
+static void former_links(gmq__engine *engine, gmq__span name, const uint8_t *instance, int64_t now)
+{
+    size_t at = 0;
+    for (gmq__link *link; (link = gmq__map_next(&state_of(engine)->links, &at));) {
+        if (link->phase == GMQ__LINK_IS_OPENING ||
+            !gmq__span_equal(gmq__bytes_span(&link->peer), name))
+            continue;
+        if (!instance) { /* its Will: it may be back in a moment */
+            link->gone_at = now + engine->config.link.grace_ns;
+            gmq__link_rearm(engine, link, now);
+        } else if (!memcmp(link->instance, instance, sizeof link->instance)) {
+            link->gone_at = INT64_MAX;
+            gmq__link_rearm(engine, link, now);
+        } else {
+            gmq__link_finish(engine, link, GMQ_CODE_UNAVAILABLE, "the server was restarted", false,
+                             now);
+        }
+    }
+}
+
+static void forget_server(gmq__link_state *s, gmq__link_server *server)
+{
+    if (!server)
+        return;
+    gmq__node_unlink(&server->node);
+    gmq__free(server);
+    s->nservers--;
+}
+
+static void take_presence(gmq__engine *engine, gmq__span name, gmq__span payload, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    gmq__link_server *server = find_server(s, name);
+    gmq__presence p;
+    if (payload.len && (!gmq__presence_decode(payload, &p) || !gmq__span_equal(p.server, name))) {
+        engine->stats.ignored++;
+        return;
+    }
+    former_links(engine, name, payload.len ? p.instance.data : NULL, now);
+    if (!payload.len || !gmq__presence_has(&p, GMQ__PRESENCE_DIALECTS, "link")) {
+        forget_server(s, server);
+        return;
+    }
+    if (!server && s->nservers < SERVERS_MOST) {
+        server = gmq__calloc(1, sizeof *server + name.len);
+        if (server) {
+            memcpy(server->name, name.data, name.len);
+            server->name_len = name.len;
+            gmq__list_push(&s->servers, &server->node);
+            s->nservers++;
+        }
+    }
+    if (server) {
+        memcpy(server->instance, p.instance.data, sizeof server->instance);
+        server->features = p.features;
+    }
+    if (engine->connected && s->retry_at != INT64_MAX)
+        gmq__link_client_retry(engine, now);
+}
+
+/* ---- Packets ---- */
+
+/* The first frame of a packet, where that is ACCEPT. */
+static bool accepts(const gmq__link_packet *p, gmq__link_accept *accept)
+{
+    gmq__span in = p->frames;
+    gmq__link_frame f;
+    return p->seq == 1 && gmq__link_frame_next(&in, &f) == 1 && f.type == GMQ__LINK_ACCEPT &&
+           !f.call && gmq__link_accept_decode(f.body, accept) &&
+           gmq__link_name_valid(accept->server) && gmq__span_equal(accept->instance, p->instance);
+}
+
+/* M13: the first one that accepts has the link. false = no memory, it will be told again. */
+static bool pin(gmq__engine *engine, gmq__link *link, const gmq__link_accept *accept)
+{
+    gmq__bytes_clear(&link->peer);
+    gmq__bytes_put(&link->peer, accept->server.data, accept->server.len);
+    gmq__bytes to = {0};
+    gmq__link_topic_pinned(&to, engine->config.base, gmq__bytes_span(&state_of(engine)->name),
+                           accept->server);
+    if (to.failed || link->peer.failed) {
+        gmq__bytes_free(&to);
+        return false;
+    }
+    gmq__bytes_free(&link->to);
+    link->to = to;
+    memcpy(link->instance, accept->instance.data, sizeof link->instance);
+    link->phase = GMQ__LINK_IS_OPEN;
+    link->urgent = true;
+    state_of(engine)->backoff = 0;
+    gmq__budget_add(&link->budget, accept->link_window);
+    link->budget.left -= GMQ__CREDIT_LINK_0;
+    link->peer_call_window = accept->call_window;
+    for (gmq__node *n = link->members.head.next; n != &link->members.head; n = n->next) {
+        gmq__budget_add(&of_member(n)->budget, accept->call_window);
+        of_member(n)->budget.left -= GMQ__CREDIT_CALL_0;
+        gmq__lcall_schedule(engine, of_member(n));
+    }
+    return true;
+}
+
+static void abort_accept(gmq__engine *engine, const gmq__link_packet *p,
+                         const gmq__link_accept *accept)
+{
+    gmq__bytes to = {0};
+    gmq__link_topic_pinned(&to, engine->config.base, gmq__bytes_span(&state_of(engine)->name),
+                           accept->server);
+    if (!to.failed)
+        gmq__link_refuse(engine, p->link, gmq__bytes_span(&to), GMQ_CODE_ABORTED,
+                         "the link is another server's");
+    gmq__bytes_free(&to);
+}
+
+/* A CLOSE from an instance that is not the link's. It counts from whoever refuses the opening, and
+ * from the next life of the link's server. */
+static bool foreign_close(const gmq__link *link, const gmq__link_packet *p)
+{
+    gmq__span in = p->frames;
+    gmq__link_frame f;
+    gmq__link_end end;
+    uint64_t len;
+    if (p->seq || gmq__link_frame_next(&in, &f) != 1 || f.type != GMQ__LINK_CLOSE)
+        return false;
+    if (link->phase == GMQ__LINK_IS_OPENING)
+        return true;
+    return gmq__link_end_decode(&f.body, &end) && gmq__pb_next_varint(&f.body, &len) == 1 &&
+           len == f.body.len && gmq__span_equal(f.body, gmq__bytes_span(&link->peer));
+}
+
+static void take_packet(gmq__engine *engine, const gmq__link_packet *p, gmq_buf *buf, int64_t now)
+{
+    gmq__link *link = gmq__link_find(engine, p->link);
+    gmq__link_accept accept;
+    bool same = link && link->phase != GMQ__LINK_IS_OPENING &&
+                !memcmp(p->instance.data, link->instance, sizeof link->instance);
+    if (!same && accepts(p, &accept)) {
+        if (!link || link->phase != GMQ__LINK_IS_OPENING) {
+            abort_accept(engine, p, &accept);
+            return;
+        }
+        same = link->out.last && pin(engine, link, &accept);
+    }
+    if (same || (link && foreign_close(link, p)))
+        gmq__link_take(engine, link, p, buf, now);
+    else
+        engine->stats.ignored++;
+}
+
+bool gmq__link_client_claims(const gmq__engine *engine, gmq__span topic)
+{
+    (void)engine, (void)topic;
+    return true;
+}
+
+void gmq__link_client_message(gmq__engine *engine, const gmq__mqtt_message *message,
+                              gmq_buf *payload, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    gmq__link_topic topic = gmq__link_topic_parse(engine->config.base, message->topic);
+    gmq__link_packet p;
+    if (topic.kind == GMQ__LINK_TOPIC_PRESENCE) {
+        take_presence(engine, topic.server, message->payload, now);
+        return;
+    }
+    gmq__bytes_clear(&engine->topic);
+    gmq__link_topic_inbox(&engine->topic, gmq__bytes_span(&s->inbox), gmq__bytes_span(&s->name));
+    if (!engine->topic.failed && gmq__span_equal(gmq__bytes_span(&engine->topic), message->topic) &&
+        gmq__link_packet_decode(message->payload, &p) == GMQ__LINK_PACKET_OK && p.instance.len)
+        take_packet(engine, &p, payload, now);
+    else
+        engine->stats.ignored++;
+}
+
+void gmq__link_client_link_frame(gmq__engine *engine, gmq__link *link, const gmq__link_frame *f,
+                                 int64_t now)
+{
+    gmq__span body = f->body;
+    gmq__link_end end;
+    bool ends = f->type == GMQ__LINK_CLOSE || f->type == GMQ__LINK_GOAWAY;
+    if (!ends) /* ACCEPT was read with its packet; the rest is of a later version */
+        return;
+    if (!gmq__link_end_decode(&body, &end)) {
+        gmq__link_finish(engine, link, GMQ_CODE_INTERNAL, "a frame of the link does not parse",
+                         true, now);
+    } else if (f->type == GMQ__LINK_GOAWAY) {
+        go_away(engine, link, end.number, now);
+    } else {
+        char text[200];
+        size_t len = end.text.len < sizeof text - 1 ? end.text.len : sizeof text - 1;
+        memcpy(text, end.text.data, len);
+        text[len] = '\0';
+        int32_t code = end.number && end.number <= GMQ_CODE_UNAUTHENTICATED ? (int32_t)end.number
+                                                                            : GMQ_CODE_UNAVAILABLE;
+        gmq__link_finish(engine, link, code, text, false, now);
+    }
+}
+
+static void take_initial(gmq__engine *engine, gmq__lcall *c, gmq__span body, int64_t now)
+{
+    gmq_metadata *md;
+    if (c->initial_done || c->got_message || c->in_parts) {
+        fail_str(engine, c, GMQ_CODE_INTERNAL, "initial metadata came late", now);
+        return;
+    }
+    gmq_status status = gmq__link_metadata_decode(body, engine->config.metadata_limit, &md);
+    if (status != GMQ_OK) {
+        fail_str(engine, c, status == GMQ_E_PARSE ? GMQ_CODE_INTERNAL : GMQ_CODE_RESOURCE_EXHAUSTED,
+                 gmq_error_text(), now);
+        return;
+    }
+    c->initial_done = true;
+    if (md)
+        gmq__metadata_sanitize(md);
+    if (!gmq__call_initial(engine, &c->call, md))
+        fail_str(engine, c, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", now);
+}
+
+static void take_status(gmq__engine *engine, gmq__lcall *c, gmq__span body, int64_t now)
+{
+    gmq__link_end end;
+    gmq_metadata *md = NULL;
+    bool unary = !gmq__rpc_server_streams(c->call.kind);
+    if (!gmq__link_end_decode(&body, &end) || end.number > GMQ_CODE_UNAUTHENTICATED) {
+        fail_str(engine, c, GMQ_CODE_INTERNAL, "the status does not parse", now);
+        return;
+    }
+    gmq_status status = gmq__link_metadata_decode(body, engine->config.metadata_limit, &md);
+    if (status != GMQ_OK) {
+        fail_str(engine, c, status == GMQ_E_PARSE ? GMQ_CODE_INTERNAL : GMQ_CODE_RESOURCE_EXHAUSTED,
+                 gmq_error_text(), now);
+        return;
+    }
+    if (!end.number && (c->in_parts || (unary && !c->got_message))) {
+        gmq_metadata_free(md);
+        fail_str(engine, c, GMQ_CODE_INTERNAL, "the answer is not whole", now);
+        return;
+    }
+    if (md)
+        gmq__metadata_sanitize(md);
+    answered(engine, c, (int32_t)end.number, end.text, md, now);
+}
+
+void gmq__link_client_call_frame(gmq__engine *engine, gmq__lcall *c, const gmq__link_frame *f,
+                                 gmq_buf *buf, int64_t now)
+{
+    gmq__link_fault fault;
+    bool second = c->got_message && !gmq__rpc_server_streams(c->call.kind);
+    switch (f->type) {
+    case GMQ__LINK_HEADERS:
+        take_initial(engine, c, f->body, now);
+        return;
+    case GMQ__LINK_MESSAGE:
+        if (second)
+            fail_str(engine, c, GMQ_CODE_INTERNAL, "the answer has a second message", now);
+        else if (!gmq__lcall_message(engine, c, f, buf, &fault))
+            fail_str(engine, c, fault.code, fault.text, now);
+        else
+            gmq__lcall_credit(engine, c);
+        return;
+    case GMQ__LINK_STATUS:
+        take_status(engine, c, f->body, now);
+        return;
+    default: /* M8 */
+        return;
+    }
+}
+
+/* ---- Connection ---- */
+
+void gmq__link_client_connected(gmq__engine *engine, int64_t now)
+{
+    (void)now;
+    engine->ungranted = 1; /* a call may be made now; it leaves when the inbox is there */
+    gmq__dialect_granted(engine);
+}
+
+void gmq__link_client_disconnected(gmq__engine *engine, int32_t code, const char *why, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    size_t at = 0;
+    gmq__node *node;
+    if (code != GMQ_CODE_UNAVAILABLE) /* no connection will come: refused for good */
+        for (gmq__link *link; (link = gmq__map_next(&s->links, &at));)
+            gmq__link_finish(engine, link, code, why, false, now);
+    /* what was announced is announced again after the next connect */
+    while ((node = gmq__list_pop(&s->servers)))
+        gmq__free(GMQ__CONTAINER(node, gmq__link_server, node));
+    s->nservers = 0;
+}
+
+bool gmq__link_client_pull(gmq__engine *engine, gmq__output *out)
+{
+    gmq__link_state *s = state_of(engine);
+    if (!s->subscribe_due)
+        return false;
+    gmq__bytes_clear(&engine->topic);
+    gmq__link_topic_inbox(&engine->topic, gmq__bytes_span(&s->inbox), gmq__bytes_span(&s->name));
+    size_t first = engine->topic.len;
+    gmq__link_topic_presence(&engine->topic, engine->config.base, gmq__span_str("+"));
+    if (engine->topic.failed)
+        return false;
+    s->subscribe_due = false;
+    engine->filters[0] = gmq__span_of(engine->topic.data, first);
+    engine->filters[1] = gmq__span_of(engine->topic.data + first, engine->topic.len - first);
+    out->kind = GMQ__OUT_SUBSCRIBE;
+    out->token = (uint64_t)GMQ__LINK_TOKEN_FILTERS << GMQ__TOKEN_KIND_SHIFT;
+    out->filters = engine->filters;
+    out->nfilters = 2;
+    out->qos = engine->config.qos;
+    return true;
+}
+
+void gmq__link_client_filters(gmq__engine *engine, int reason, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    size_t at = 0;
+    gmq__node *node;
+    if (reason < 0x80) {
+        gmq__link_client_retry(engine, now);
+        return;
+    }
+    int32_t code = reason == GMQ__MQTT_QUOTA_EXCEEDED ? GMQ_CODE_RESOURCE_EXHAUSTED
+                                                      : GMQ_CODE_PERMISSION_DENIED;
+    const char *text = "the broker refused the subscription for the answers";
+    for (gmq__link *link; (link = gmq__map_next(&s->links, &at));)
+        gmq__link_finish(engine, link, code, text, false, now);
+    while ((node = gmq__list_first(&s->waiting)))
+        fail_str(engine, of_member(node), code, text, now);
+}
+
+void gmq__link_client_refused(gmq__engine *engine, gmq__link *link, int reason, int64_t now)
+{
+    const char *text = "the broker refused a packet of the link";
+    int32_t code = GMQ_CODE_UNAVAILABLE;
+    if (reason == GMQ__MQTT_NOT_AUTHORIZED)
+        code = GMQ_CODE_PERMISSION_DENIED;
+    else if (reason == GMQ__MQTT_QUOTA_EXCEEDED || reason == GMQ__MQTT_PACKET_TOO_LARGE)
+        code = GMQ_CODE_RESOURCE_EXHAUSTED;
+    else if (reason == GMQ__MQTT_NO_SUBSCRIBERS)
+        text = "no server listens at this base topic";
+    gmq__link_finish(engine, link, code, text, false, now);
+}
+
+/* ---- Calls ---- */
+
+static int8_t level_of(int8_t own, int8_t general)
+{
+    return own >= 0 ? own : general > 0 ? general : 0;
+}
+
+gmq_status gmq__link_client_start(gmq__engine *engine, const gmq__call_args *args, int64_t now)
+{
+    const gmq__rpc_options *general = &engine->config.options;
+    if (args->deadline <= now)
+        return gmq__dialect_still_born(engine, args->id, GMQ_CODE_DEADLINE_EXCEEDED,
+                                       "Deadline Exceeded");
+    if (!engine->connected && !args->wait_for_ready)
+        return gmq__dialect_still_born(engine, args->id, GMQ_CODE_UNAVAILABLE,
+                                       "not connected to the broker");
+    if (engine->stats.open_calls >= engine->config.max_calls)
+        return gmq__dialect_still_born(engine, args->id, GMQ_CODE_RESOURCE_EXHAUSTED,
+                                       "too many calls on this connection");
+    gmq__lcall *c;
+    gmq_metadata *md = NULL;
+    if (gmq_metadata_count(args->metadata) && gmq__metadata_copy(&md, args->metadata) != GMQ_OK)
+        return gmq__fail_nomem();
+    gmq_status status = gmq__lcall_new(&c, engine, args->id, args->kind, args->path);
+    if (status != GMQ_OK) {
+        gmq_metadata_free(md);
+        return status;
+    }
+    c->metadata = md;
+    c->deadline = args->deadline;
+    c->wait_for_ready = args->wait_for_ready;
+    c->options.batched = level_of(args->options.batched, general->batched);
+    c->options.server_level = level_of(args->options.server_level, general->server_level);
+    c->options.client_level = level_of(args->options.client_level, general->client_level);
+    gmq__call_timer(engine, &c->call, c->deadline);
+    attach(engine, c, now);
+    return GMQ_OK;
+}
+
+gmq_status gmq__link_client_send(gmq__engine *engine, gmq__lcall *c, gmq_buf *message, int64_t now)
+{
+    bool stream = gmq__rpc_client_streams(c->call.kind);
+    if (c->half_closed || c->request_given)
+        return gmq__fail(GMQ_E_STATE, "send: the client's side of the call has ended");
+    if (c->phase == GMQ__LCALL_ANSWERED)
+        return gmq__fail(GMQ_E_CLOSED, "send: the call has been answered");
+    gmq_status status = gmq__lcall_send(engine, c, message, c->options.client_level, now);
+    if (status != GMQ_OK)
+        return status;
+    if (!stream) {
+        gmq__sendq_half_close(&c->out); /* a flag of the message: needs no memory */
+        c->request_given = c->half_closed = true;
+        attach(engine, c, now);
+        return GMQ_OK;
+    }
+    gmq__lcall_schedule(engine, c);
+    if (c->link)
+        gmq__link_rearm(engine, c->link, now);
+    return GMQ_OK;
+}
+
+gmq_status gmq__link_client_half_close(gmq__engine *engine, gmq__call *call, int64_t now)
+{
+    gmq__lcall *c = gmq__lcall_of(call);
+    (void)now;
+    if (!gmq__rpc_client_streams(call->kind))
+        return c->request_given ? GMQ_OK
+                                : gmq__fail(GMQ_E_STATE, "half_close: the request was not sent");
+    if (c->half_closed || c->phase == GMQ__LCALL_ANSWERED)
+        return GMQ_OK;
+    if (!gmq__sendq_half_close(&c->out))
+        return gmq__fail_nomem();
+    c->half_closed = true;
+    if (c->link)
+        c->link->urgent = true;
+    gmq__lcall_schedule(engine, c);
+    return GMQ_OK;
+}
