@@ -171,8 +171,9 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
                 "late duplicate does not run it again.")},
     [GMQ__OPT_BATCHED_STREAM] = {"batched_stream",
                                  SWITCH(ENDS | CALL,
-                                        "Several messages of a stream may travel in one packet. "
-                                        "The method's own option comes first.")},
+                                        "Several messages of a stream may travel in one packet, "
+                                        "both ways. The method's own option comes first. The "
+                                        "caller decides: a server does what the call asks for.")},
     [GMQ__OPT_LINGER_MS] =
         {"linger_ms",
          NUMBER(ENDS, "ms", 0, 60000, 5,
@@ -181,7 +182,8 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
         {"server_clevel",
          NUMBER(ENDS | CALL, "", 0, 22, 0,
                 "zstd level of what the server sends; 0: none. The method's own option "
-                "comes first.")},
+                "comes first, and is the only one that compresses unary calls. The caller "
+                "decides, as with `batched_stream`.")},
     [GMQ__OPT_CLIENT_CLEVEL] = {"client_clevel",
                                 NUMBER(ENDS | CALL, "", 0, 22, 0,
                                        "zstd level of what the client sends, likewise.")},

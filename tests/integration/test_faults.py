@@ -272,6 +272,21 @@ def test_row_7_gateway_killed(broker, base, channel_to, relay_protoset, server, 
     assert echo(channel, b"again") == b"again"
 
 
+def test_row_7_gateway_killed_and_no_deadline(
+    broker, base, channel_to, relay_protoset, server, start_gateway
+):
+    """The broker says of the next sign of life that nobody takes it."""
+    gateway = start_gateway(broker.url(base), (relay_protoset, server.target))
+    channel = channel_to(broker.url(base, heartbeat_ms=200))
+    pending = channel.unary_unary(R + "Hang").future(b"")
+    stream = channel.unary_stream(R + "HangStream")(b"")
+    assert next(stream) == b"first"
+    assert server.hanging.get(timeout=PATIENCE) and server.hanging.get(timeout=PATIENCE)
+    gateway.stop(signal.SIGKILL)
+    assert pending.exception(timeout=PATIENCE).code() is UNAVAILABLE
+    assert collect(stream) == ([], UNAVAILABLE)
+
+
 def test_row_8_gateway_drains(broker, base, channel_to, relay_protoset, server, start_gateway):
     gateway = start_gateway(broker.url(base), (relay_protoset, server.target))
     channel = channel_to(broker.url(base))
