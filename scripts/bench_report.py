@@ -21,6 +21,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import bench_python
+
 ROOT = Path(__file__).resolve().parent.parent
 PAYLOAD = 100
 MANY = (16, 128)
@@ -137,7 +139,7 @@ def start_broker(parts: Parts, name: str, extra: str) -> int:
 
 def start_parts(parts: Parts) -> Setting:
     binaries = ROOT / "build/bin"
-    broker = start_broker(parts, "mosquitto", "set_tcp_nodelay true\n")
+    broker = start_broker(parts, "mosquitto", "set_tcp_nodelay true\nmax_queued_messages 0\n")
     plain_broker = start_broker(parts, "mosquitto-plain", "")
     grpc = f"127.0.0.1:{free_port()}"
     server, gateway = (f"mqtt://127.0.0.1:{broker}/bench/{name}" for name in ("server", "gateway"))
@@ -260,7 +262,9 @@ def print_table(cases: dict[str, Case]) -> None:
         print("  ".join([*cells, line[-1]]).rstrip())
 
 
-def as_json(cases: dict[str, Case], repetitions: int) -> dict[str, object]:
+def as_json(
+    cases: dict[str, Case], repetitions: int, python: list[bench_python.Row]
+) -> dict[str, object]:
     rows = {}
     for case in cases.values():
         flights = {
@@ -276,7 +280,13 @@ def as_json(cases: dict[str, Case], repetitions: int) -> dict[str, object]:
             "aim": case.aim,
         }
     machine = {"system": platform.platform(), "cpus": len(os.sched_getaffinity(0))}
-    return {"payload_bytes": PAYLOAD, "repetitions": repetitions, "machine": machine, "cases": rows}
+    return {
+        "payload_bytes": PAYLOAD,
+        "repetitions": repetitions,
+        "machine": machine,
+        "cases": rows,
+        "python": [row.summary() for row in python],
+    }
 
 
 def show(text: str) -> None:
@@ -293,14 +303,21 @@ def main() -> None:
         "--quick", action="store_true", help="one short repetition, to see that it works"
     )
     parser.add_argument(
-        "--only", metavar="NAME,...", help="only these cases, by the names in the JSON"
+        "--only",
+        metavar="NAME,...",
+        help="only these cases, by the names in the JSON; python: Python at both ends",
     )
     args = parser.parse_args()
     repetitions = 1 if args.quick else args.repetitions
     with tempfile.TemporaryDirectory(prefix="grpc-mqtt-bench.") as work:
         parts = Parts(Path(work))
         try:
-            all_cases = make_cases(start_parts(parts), 0.1 if args.quick else 1.0)
+            scale = 0.1 if args.quick else 1.0
+            setting = start_parts(parts)
+            all_cases = make_cases(setting, scale)
+            python = []
+            if not args.only or "python" in args.only.split(","):
+                python = bench_python.start_rows(parts.start, free_port, setting.broker)
             wanted = (
                 set(args.only.split(",")) | {"echo_paho"}
                 if args.only
@@ -311,6 +328,9 @@ def main() -> None:
                 for case in cases.values():
                     show(f"repetition {repetition + 1} of {repetitions}: {case.label}")
                     case.run()
+                for row in python:
+                    show(f"repetition {repetition + 1} of {repetitions}: {row.label}")
+                    row.run(scale)
             show("")
         finally:
             parts.stop()
@@ -323,8 +343,10 @@ def main() -> None:
         "has set_tcp_nodelay, so that only the clients differ; the plain one is as it comes.\n"
     )
     print_table(cases)
+    if python:
+        bench_python.print_rows(python)
     if args.json:
-        args.json.write_text(json.dumps(as_json(cases, repetitions), indent=1) + "\n")
+        args.json.write_text(json.dumps(as_json(cases, repetitions, python), indent=1) + "\n")
 
 
 if __name__ == "__main__":
