@@ -86,10 +86,10 @@ def start_rows(
 
 def print_rows(rows: list[Row]) -> None:
     print(
-        "\nPython client to Python server, 100 bytes: grpcio on 127.0.0.1, and over MQTT. The broker\n"
-        "has max_queued_messages 0: with mosquitto's 1000 it drops packets of a long stream that is\n"
-        "sent faster than it is read, and the call ends UNAVAILABLE. Batched streams are a choice of\n"
-        "the user (batched_stream), many messages a packet, so they have no aim here.\n"
+        "\nPython client to Python server, 100 bytes: grpcio on 127.0.0.1, and over MQTT. The\n"
+        "broker has max_queued_messages 0: with mosquitto's 1000 it drops packets of a long\n"
+        "stream that is sent faster than it is read, and the call ends UNAVAILABLE. Batched\n"
+        "streams are a choice of the user (batched_stream), many messages a packet: no aim here.\n"
     )
     print(f"{'':44}{'grpcio':>10}{'MQTT':>10}{'ratio':>8}  aim")
     for row in rows:
