@@ -15,6 +15,8 @@ from service_rig import SOON, Handlers, ss, su, us, uu
 
 import grpc_mqtt
 
+OLD_GRPCIO = tuple(map(int, grpc.__version__.split(".")[:2])) < (1, 66)
+
 
 def unary(served, method="Unary"):
     return served.channel.unary_unary(f"/test.S/{method}")
@@ -252,6 +254,8 @@ def test_exceptions(serve):
         grpc.StatusCode.ABORTED,
         "Exception calling application: boom",
     )
+    if served.name == "grpcio" and OLD_GRPCIO:
+        return  # it never answers that one
     assert failure(lambda: unary(served, "Odd")(b"")) == (
         unknown,
         "Calling application raised unprintable Exception!",
@@ -360,12 +364,11 @@ def test_invalid_initial_metadata(serve):
     served = serve(
         Unary=uu(lambda request, context: context.send_initial_metadata((("Bad Key", "v"),)))
     )
-    code, details = failure(lambda: call(served))
     if served.name == "grpcio":
-        assert code in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL)
-    else:
-        assert code is grpc.StatusCode.UNKNOWN
-        assert details.startswith("Exception calling application: metadata was invalid: ")
+        pytest.skip("what happens differs from version to version")
+    code, details = failure(lambda: call(served))
+    assert code is grpc.StatusCode.UNKNOWN
+    assert details.startswith("Exception calling application: metadata was invalid: ")
 
 
 def test_invalid_trailing_metadata_ends_the_call(serve, caplog):
@@ -583,7 +586,7 @@ def test_context_variables_go_from_interceptor_to_handler(serve):
             return continuation(details)
 
     served = serve(Unary=uu(lambda request, context: variable.get()), interceptors=[Setting()])
-    if served.name == "grpcio" and tuple(map(int, grpc.__version__.split(".")[:2])) < (1, 66):
+    if served.name == "grpcio" and OLD_GRPCIO:
         pytest.skip("newer grpcio has it")
     assert call(served)[0] == b"set"
     assert variable.get() == b"unset"
