@@ -56,6 +56,7 @@ class State:
         "details",
         "failure",
         "finished",
+        "heard",
         "initial_metadata",
         "keep",
         "link",
@@ -95,6 +96,7 @@ class State:
         self.writable = True
         self.local = False  # cancelled here
         self.finished = False  # FINISHED has come
+        self.heard = False  # the peer has answered something
         self.waiters: list[asyncio.Future[None]] = []
         self.callbacks: list[Callable[[], Any]] = []
         self.keep: Any = None
@@ -123,6 +125,7 @@ class State:
             if kind == gmq.EVENT_FINISHED:
                 self._finish(code, text, metadata)
             elif kind == gmq.EVENT_INITIAL_METADATA:
+                self.heard = True
                 if self.initial_metadata is None:
                     self.initial_metadata = metadata
                 if not self.unary_response:
@@ -498,7 +501,10 @@ class _StreamRequest(Call):
 
     async def write(self, request: Any) -> None:
         self._raise_for_style()
-        if self._state.code is not None:
+        state = self._state
+        if state.code is not None:
+            if self._sent and not state.heard and state.code is grpc.StatusCode.UNAVAILABLE:
+                state.raise_for_status()  # there never was a server: the first write has failed
             raise asyncio.InvalidStateError(ALREADY_FINISHED)
         if self._done_writing_flag:
             raise asyncio.InvalidStateError(HALF_CLOSED)
@@ -508,8 +514,8 @@ class _StreamRequest(Call):
         except asyncio.CancelledError:
             self.cancel()
             raise
-        if self._state.code is not None:
-            self._state.raise_for_status()
+        if state.code is not None:
+            state.raise_for_status()
         raise asyncio.InvalidStateError(ALREADY_FINISHED)
 
     async def done_writing(self) -> None:

@@ -149,12 +149,13 @@ class Rpc:
             raise grpc.aio.UsageError(_ALREADY_FINISHED)
 
     def run_callbacks(self) -> None:
+        """Those of the application. One that raises is the last, as with grpc.aio."""
         callbacks, self.callbacks = self.callbacks, []
-        for callback in callbacks:
-            try:
+        try:
+            for callback in callbacks:
                 callback()
-            except Exception:
-                _LOGGER.exception("Error in callback for method [%s]", self.path)
+        except Exception:
+            _LOGGER.exception("Error in callback for method [%s]", self.path)
 
 
 def number_of(code: Any) -> int:
@@ -285,7 +286,8 @@ class Context(grpc.aio.ServicerContext):
         return None
 
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
-        return {}
+        """As on a port of gRPC's without TLS: who asks is a matter of the broker."""
+        return {"security_level": [b"TSI_SECURITY_NONE"], "transport_security_type": [b"insecure"]}
 
     # ---- Life
 
@@ -413,5 +415,5 @@ class SyncContext(grpc.ServicerContext):
     def peer_identity_key(self) -> str | None:
         return None
 
-    def auth_context(self) -> Mapping[str, Sequence[bytes]]:
-        return {}
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        return self._context.auth_context()
