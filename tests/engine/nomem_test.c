@@ -8,6 +8,7 @@
 #include "engine/sim_world.h"
 
 static size_t live, made, fail_at, fail_run;
+static bool over_links;
 
 static void *failing_realloc(void *old, size_t size)
 {
@@ -41,6 +42,8 @@ static bool run(gmq_rpc_kind kind, size_t nth, size_t in_a_row)
     w.client_config.msg_size_limit = w.server_config.msg_size_limit = 128;
     w.sim.faults.reorder_ppm = 300000;
     w.sim.faults.reorder_ns = 5 * SIM_MS;
+    if (over_links)
+        world_speak_link(&w);
     world_open(&w);
     made = 0;
     fail_at = nth;
@@ -98,6 +101,15 @@ static void bidi(void **state)
     every_allocation(GMQ_RPC_BIDI_STREAMING);
 }
 
+static void links(void **state)
+{
+    (void)state;
+    over_links = true;
+    for (int kind = 0; kind < 4; kind++)
+        every_allocation((gmq_rpc_kind)kind);
+    over_links = false;
+}
+
 static void making_an_engine(void **state)
 {
     (void)state;
@@ -129,6 +141,7 @@ int main(void)
         cmocka_unit_test(client_streaming),
         cmocka_unit_test(server_streaming),
         cmocka_unit_test(bidi),
+        cmocka_unit_test(links),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,10 +44,16 @@ static void read_message(gmq_buf *buf, uint64_t *id, uint32_t *index, uint32_t *
 
 /* ---- Server ---- */
 
+/* Ids are a server's own. */
+static uint64_t key(const world *w, uint64_t server_id)
+{
+    return server_id | (uint64_t)(w->serving - w->sim.peers) << 60;
+}
+
 static world_call *call_of_server(world *w, uint64_t server_id, uint64_t *id)
 {
     for (size_t at = w->nof_server; at-- > 0;)
-        if (w->of_server[at][0] == server_id) {
+        if (w->of_server[at][0] == key(w, server_id)) {
             *id = w->of_server[at][1];
             return &w->calls[*id];
         }
@@ -77,16 +83,16 @@ static gmq_metadata *some_metadata(const char *key)
 static void server_must(world *w, uint64_t server_id, gmq_status status)
 {
     if (status == GMQ_E_NOMEM)
-        gmq__engine_cancel(w->server->engine, server_id, GMQ_CODE_RESOURCE_EXHAUSTED, "no memory",
+        gmq__engine_cancel(w->serving->engine, server_id, GMQ_CODE_RESOURCE_EXHAUSTED, "no memory",
                            w->sim.now);
 }
 
 void world_serve(world *w, uint64_t server_id)
 {
     gmq_metadata *md = some_metadata("init-k");
-    gmq__engine_send_initial(w->server->engine, server_id, md, w->sim.now);
+    gmq__engine_send_initial(w->serving->engine, server_id, md, w->sim.now);
     gmq_metadata_free(md);
-    gmq__engine_read(w->server->engine, server_id, 1, w->sim.now);
+    gmq__engine_read(w->serving->engine, server_id, 1, w->sim.now);
 }
 
 static void server_call(world *w, gmq__ev *ev)
@@ -97,7 +103,7 @@ static void server_call(world *w, gmq__ev *ev)
     if (w->calls[id].started && !ev->unresolved)
         assert_int_equal(w->calls[id].kind, ev->method.kind);
     assert_true(w->nof_server < WORLD_CALLS * 4);
-    w->of_server[w->nof_server][0] = ev->call;
+    w->of_server[w->nof_server][0] = key(w, ev->call);
     w->of_server[w->nof_server++][1] = id;
     if (w->mute_handlers) {
         w->held[w->nheld++] = ev->call;
@@ -106,7 +112,7 @@ static void server_call(world *w, gmq__ev *ev)
     if (ev->unresolved)
         server_must(
             w, ev->call,
-            gmq__engine_resolve(w->server->engine, ev->call, w->calls[id].kind, w->sim.now));
+            gmq__engine_resolve(w->serving->engine, ev->call, w->calls[id].kind, w->sim.now));
     world_serve(w, ev->call);
 }
 
@@ -114,7 +120,7 @@ static void server_finish(world *w, uint64_t server_id, const world_call *c)
 {
     gmq_metadata *md = some_metadata("trail-k");
     server_must(w, server_id,
-                gmq__engine_finish(w->server->engine, server_id, (int32_t)c->answer_code,
+                gmq__engine_finish(w->serving->engine, server_id, (int32_t)c->answer_code,
                                    gmq__span_str("that is it"), md, w->sim.now));
     gmq_metadata_free(md);
 }
@@ -123,7 +129,7 @@ static void server_send(world *w, uint64_t server_id, uint64_t id, uint32_t inde
 {
     gmq_buf *buf = make_message(id, index, size, 0, 0);
     server_must(w, server_id,
-                buf ? gmq__engine_send(w->server->engine, server_id, buf, w->sim.now)
+                buf ? gmq__engine_send(w->serving->engine, server_id, buf, w->sim.now)
                     : GMQ_E_NOMEM);
     gmq_buf_unref(buf);
 }
@@ -144,7 +150,7 @@ static void server_message(world *w, gmq__ev *ev)
             server_send(w, ev->call, id, at, size);
     if (c->kind == GMQ_RPC_UNARY)
         server_send(w, ev->call, id, 0, size);
-    gmq__engine_read(w->server->engine, ev->call, 1, w->sim.now);
+    gmq__engine_read(w->serving->engine, ev->call, 1, w->sim.now);
 }
 
 static void server_half_closed(world *w, gmq__ev *ev)
@@ -159,6 +165,7 @@ static void server_half_closed(world *w, gmq__ev *ev)
 static void on_server(sim_peer *peer, gmq__ev *ev)
 {
     world *w = peer->ctx;
+    w->serving = peer;
     uint64_t id;
     world_call *c;
     switch (ev->kind) {
@@ -304,7 +311,7 @@ void world_speak_link(world *w)
 
 void world_open(world *w)
 {
-    w->server = sim_add(&w->sim, &w->server_config, on_server, w);
+    w->server = w->serving = sim_add(&w->sim, &w->server_config, on_server, w);
     w->client = sim_add(&w->sim, &w->client_config, on_client, w);
     assert_non_null(w->server);
     assert_non_null(w->client);

@@ -29,6 +29,7 @@ typedef struct world_call { /* index = id - 1 */
 typedef struct world {
     sim sim;
     sim_peer *client, *server;
+    sim_peer *serving; /* the server whose event is handled */
     world_call calls[WORLD_CALLS + 1];
     uint64_t started, ended;
     uint64_t of_server[WORLD_CALLS * 4][2]; /* server's call id -> ours */
