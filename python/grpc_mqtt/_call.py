@@ -394,10 +394,23 @@ class _MultiThreadedRendezvous(_Call):
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             state.settle()
+            if self._overdue():
+                state.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
             if known():
                 return True
-            if not state.pump.drive(state.tag, state.stirred, deadline):
+            until = deadline
+            if state.deadline is not None and state.deadline > time.monotonic():
+                until = state.deadline if deadline is None else min(deadline, state.deadline)
+            driven = state.pump.drive(state.tag, lambda: state.stirred() or self._overdue(), until)
+            if not driven and deadline is not None and time.monotonic() >= deadline:
                 return False
+
+    def _overdue(self) -> bool:
+        """Messages are unread at the deadline: it ends the call, whatever status stands behind
+        them.
+        """
+        state = self._state
+        return state.deadline is not None and state.held() and time.monotonic() >= state.deadline
 
     def _is_over(self) -> bool:
         return self._state.code is not None

@@ -385,6 +385,16 @@ def test_unread_messages_hold_the_status_back(channel):
         terminated(call, grpc.StatusCode.CANCELLED, "Locally cancelled by application!")
 
 
+def test_unread_messages_hold_the_status_back_until_the_deadline(channel):
+    for metadata in (None, (("x-status", "5"),)):
+        call = channel.unary_stream(SERVER_STREAM)(b"3 1", timeout=0.5, metadata=metadata)
+        codes = []
+        thread = threading.Thread(target=lambda c=call, to=codes: to.append(c.code()), daemon=True)
+        thread.start()
+        thread.join(20)
+        assert codes == [grpc.StatusCode.DEADLINE_EXCEEDED]
+
+
 def test_code_while_another_thread_reads(channel):
     call = channel.unary_stream(SERVER_STREAM)(b"5 1")
     codes = []
