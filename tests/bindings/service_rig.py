@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import itertools
+import threading
 from concurrent import futures
 
 import grpc
+import pytest
 
 import grpc_mqtt
 
@@ -87,3 +89,38 @@ class MqttRig:
     def make(self, pool, **arguments):
         url = f"{self._url}/server{next(_names)}"
         return grpc_mqtt.server(url, pool, **arguments), grpc_mqtt.channel(url)
+
+
+# ---- Calls, and what became of them
+
+
+def unary(served, method="Unary"):
+    return served.channel.unary_unary(f"/test.S/{method}")
+
+
+def failure(start):
+    with pytest.raises(grpc.RpcError) as caught:
+        start()
+    return caught.value.code(), caught.value.details()
+
+
+def call(served, request=b"x", **arguments):
+    arguments.setdefault("timeout", SOON)
+    return unary(served).with_call(request, wait_for_ready=True, **arguments)
+
+
+def echo(request, context):
+    return request
+
+
+def ends(event, callback=None):
+    """A handler that waits until its call is over."""
+
+    def behavior(request, context):
+        over = threading.Event()
+        context.add_callback(over.set)
+        event.set()
+        over.wait(SOON)
+        return request
+
+    return behavior
