@@ -26,7 +26,8 @@ static void handler(fuzz_engine *f, fuzz_input *in)
     gmq_buf *buf = gmq__buf_copy(take_bytes(in));
     check(gmq_metadata_new(&md) == GMQ_OK);
     gmq_metadata_add(md, "k", "v", 1);
-    gmq__engine_resolve(f->engine, id, (gmq_rpc_kind)(op >> 3 & 3), f->now);
+    if (op & 8)
+        gmq__engine_resolve(f->engine, id, (gmq_rpc_kind)(op >> 4 & 3), f->now);
     switch (op & 7) {
     case 0:
         gmq__engine_read(f->engine, id, 1, f->now);

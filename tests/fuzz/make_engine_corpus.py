@@ -83,6 +83,13 @@ def server():
         b"\1" + request(3, 0, STREAM) + read + send + request(3, 1, b"") + finish + ALL,
     )
     put("engine_server", "unknown", b"\1" + request(4, 0, REQUEST) + ALL)
+    put("engine_server", "offered", b"\3" + request(4, 0, REQUEST) + handler(8) + send + finish)
+    put(
+        "engine_server",
+        "offered_bidi",
+        b"\3" + request(4, 0, STREAM) + request(4, 1, CHUNK) + handler(0x38) + read + finish + ALL,
+    )
+    put("engine_server", "offered_refused", b"\3" + request(4, 0, REQUEST) + finish + ALL)
     put(
         "engine_server",
         "terminate",
