@@ -58,8 +58,9 @@ class _Core:
         self.rpcs: dict[int, Rpc] = {}  # tag -> call; in: CALL, out: FINISHED
         self.server: gmq.Server | None = None
         self.thread: threading.Thread | None = None
+        self.gone = False  # CLOSED has come
         self.terminated = threading.Event()
-        self.stopped: list[threading.Event] = [self.terminated]
+        self.stopped: list[threading.Event] = []
         self.decided = threading.Event()  # the first attempt to connect has an outcome
         self.trouble = ""  # ... a bad one
 
@@ -84,7 +85,7 @@ class _Core:
     def stop(self, grace: float | None) -> threading.Event:
         stopped = threading.Event()
         with self.lock:
-            if self.stage == _NEW or self.terminated.is_set():
+            if self.stage == _NEW or self.gone:
                 stopped.set()
                 return stopped
             self.stage = _STOPPING
@@ -104,7 +105,7 @@ class _Core:
     # ---- The event thread
 
     def _serve(self, queue: gmq.Queue) -> None:
-        while not self.terminated.is_set():
+        while not self.gone:
             self._take_batch(queue)
 
     def _take_batch(self, queue: gmq.Queue) -> None:
@@ -149,10 +150,11 @@ class _Core:
             _LOGGER.log(level, "%s", text)
         elif kind == gmq.EVENT_CLOSED:
             with self.lock:
-                self.terminated.set()
-                self.decided.set()
-                for stopped in self.stopped:
-                    stopped.set()
+                self.gone = True
+            # without the lock, `terminated` last: a signal handler may be in stop() on top of a
+            # wait_for_termination() that has got the lock of that event
+            for event in (self.decided, *self.stopped, self.terminated):
+                event.set()
 
     # ---- Calls
 
