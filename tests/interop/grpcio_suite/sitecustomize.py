@@ -40,6 +40,19 @@ def _url(number):
     return f"{URL}/{number}"
 
 
+def _arguments(options):
+    """Of channel arguments, gRPC's own. In gRPC any other name is free to mean nothing, and tests
+    make some up; with grpc_mqtt it would be an option of the library, and an error.
+    """
+
+    def foreign(pair):
+        if len(pair) != 2 or not isinstance(pair[0], (str, bytes)):
+            return False
+        return not pair[0].startswith(b"grpc." if isinstance(pair[0], bytes) else "grpc.")
+
+    return [pair for pair in options or () if not foreign(pair)]
+
+
 class _Late:
     """A server whose number is known only when a port is added or it starts: what was called
     before is called then.
@@ -64,6 +77,10 @@ class _Late:
             self._early.append((name, arguments))
         else:
             getattr(self._made, name)(*arguments)
+
+    def __del__(self):
+        if self._made is not None:
+            self._made.__del__()
 
     def add_generic_rpc_handlers(self, handlers):
         self._call("add_generic_rpc_handlers", tuple(handlers))
@@ -111,7 +128,7 @@ def _server(
             thread_pool,
             handlers,
             interceptors,
-            options,
+            _arguments(options),
             maximum_concurrent_rpcs,
             compression,
             xds,
@@ -120,7 +137,7 @@ def _server(
 
 
 def _insecure_channel(target, options=None, compression=None):
-    return grpc_mqtt.channel(_url(_number(target)), options)
+    return grpc_mqtt.channel(_url(_number(target)), _arguments(options))
 
 
 def _aio_server(
@@ -137,7 +154,7 @@ def _aio_server(
             migration_thread_pool,
             handlers,
             interceptors,
-            options,
+            _arguments(options),
             maximum_concurrent_rpcs,
             compression,
         )
@@ -145,7 +162,7 @@ def _aio_server(
 
 
 def _aio_insecure_channel(target, options=None, compression=None, interceptors=None):
-    return grpc_mqtt.aio.channel(_url(_number(target)), options, interceptors)
+    return grpc_mqtt.aio.channel(_url(_number(target)), _arguments(options), interceptors)
 
 
 grpc.server = _server

@@ -199,4 +199,3 @@ def _identity(name: str, place: str) -> str:
 def package_directory() -> Path:
     root = HERE.parents[2]
     return Path(os.environ.get("GMQ_BUILD_DIR") or root / "build").resolve() / "python"
-
