@@ -542,6 +542,11 @@ static gmq__relay *relay_make(gmq_gateway *gateway, gmq_call *call, const gmq_me
 void gmq__relay_start(gmq_gateway *gateway, gmq_event *event)
 {
     gmq_call *call = gmq_event_take_call(event);
+    if (gmq_call_kind(call) < 0) { /* offered, though its method has no target */
+        gmq_call_finish(call, GMQ_CODE_UNIMPLEMENTED, NULL, NULL);
+        gmq_call_unref(call);
+        return;
+    }
     gmq__relay *r = relay_make(gateway, call, gmq_event_metadata(event));
     if (!r) {
         gmq_call_finish(call, GMQ_CODE_RESOURCE_EXHAUSTED, "the gateway is out of memory", NULL);

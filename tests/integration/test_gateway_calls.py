@@ -2,7 +2,7 @@
 
 import pytest
 from servers import INITIAL, TRAILING
-from session import chunk
+from session import SessionClient, chunk
 
 R = "/test.relay.v1.Relay/"
 
@@ -210,3 +210,14 @@ def test_kinds_mixed_and_many(client, server):
     assert [read(call) for call, read, _ in calls] == [wanted for _, _, wanted in calls]
     for _ in range(8):
         assert server.cancelled.get(timeout=20)
+
+
+def test_offered_methods_without_a_target(broker, base, server, relay_protoset, start_gateway):
+    other = f"{base}_offer"
+    url = broker.url(other, unknown_methods="offer")
+    start_gateway(url, (relay_protoset, server.target))
+    client = SessionClient(broker.port, other)
+    got = client.call(R + "Nothing", b"").response()
+    assert (got.code, got.details) == (12, R + "Nothing")
+    assert client.call(R + "Echo", b"x").response().code == 0
+    client.close()
