@@ -145,17 +145,21 @@ class Proxy:
                 threading.Thread(target=self._forward, args=(near, far), daemon=True).start()
 
     def _forward(self, near, far):
-        other = {near: far, far: near}
-        while not (self._frozen.is_set() or self._over.is_set()):
-            for ready in select.select([near, far], [], [], 0.05)[0]:
-                data = ready.recv(65536)
-                if not data:
-                    near.close()
-                    far.close()
-                    return
-                if self._frozen.is_set():
-                    return
-                other[ready].sendall(data)
+        try:
+            while not (self._frozen.is_set() or self._over.is_set()):
+                for ready in select.select([near, far], [], [], 0.05)[0]:
+                    if not self._pass(ready, far if ready is near else near):
+                        near.close()
+                        far.close()
+                        return
+        except (OSError, ValueError):
+            pass  # one of them was closed meanwhile
+
+    def _pass(self, ready, other):
+        data = ready.recv(65536)
+        if data and not self._frozen.is_set():
+            other.sendall(data)
+        return bool(data)
 
     def freeze(self):
         self._frozen.set()
