@@ -85,10 +85,17 @@ class Rpc:
     # ---- Events, on the event thread
 
     def begin(self, kind: int) -> None:
-        """The kind of the call is known: lets its requests come."""
+        """The kind of the handler is known: lets the requests come. What a client may have said
+        of the kind itself must be the same.
+        """
         self.streams_requests = kind in (gmq.RPC_CLIENT_STREAMING, gmq.RPC_BIDI_STREAMING)
+        told = self.call.kind()
+        if told not in (-1, kind):
+            self.abort(grpc.StatusCode.UNIMPLEMENTED, f"{self.path} is of another kind")
+            return
         try:
-            self.call.resolve(kind)
+            if told == -1:
+                self.call.resolve(kind)
             self.call.read(FIRST if self.streams_requests else 1)
         except (ClosedError, StateError):
             pass  # over already; FINISHED says so
