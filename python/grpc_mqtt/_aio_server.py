@@ -56,6 +56,7 @@ class _Endpoint(Endpoint):
         if kind == gmq.EVENT_STATE and code != gmq.STATE_READY:
             self.core.trouble = text
         super().take(kind, code, text, body, metadata)
+        self.core.check_stopped()
 
 
 class _Core:
@@ -121,12 +122,16 @@ class _Core:
         assert self.link is not None
         self.stage = _STOPPING
         self.link.handle.close(0 if grace is None else int(max(grace, 0) * 1000))
-        await self.link.endpoint.wait_gone()
-        others = self.tasks - {asyncio.current_task()}
-        if others:
-            await asyncio.wait(others)
-        self.stage = _STOPPED
-        self.stopped.set()
+        if asyncio.current_task() in self.tasks:  # a handler stops its own server
+            await self.link.endpoint.wait_gone()
+        else:
+            await self.stopped.wait()
+
+    def check_stopped(self) -> None:
+        """All is over when the connection is gone and no handler runs any more."""
+        if self.link is not None and self.link.endpoint.gone and not self.tasks:
+            self.stage = _STOPPED
+            self.stopped.set()
 
     def drop(self) -> None:
         """The handle is gone. May run anywhere."""
@@ -158,6 +163,7 @@ class _Core:
             _LOGGER.error("A call of %s failed", rpc.path, exc_info=task.exception())
         if not rpc.status_sent and not rpc.finished:  # cancelled by somebody else than the client
             rpc.finish(grpc.StatusCode.CANCELLED.value[0], "The handler was cancelled", None)
+        self.check_stopped()
 
     async def _serve(self, rpc: Rpc, full: bool) -> None:
         """Serves one call, from its request to its status."""

@@ -14,15 +14,15 @@ import time
 import grpc
 import grpc.aio
 import pytest
+from aio_stacks import CHAT, COUNT, UNARY, MqttStack, Served, chat, count, echo
 from aio_support import SOON, aio, everything, soon
-from test_aio_server import CHAT, COUNT, UNARY, MqttStack, Served, chat, count, echo
 
 import grpc_mqtt.aio
 
 SCRIPT = """
     import asyncio, sys, threading
     sys.path.insert(0, {tests!r})
-    from test_aio_server import *
+    from aio_stacks import *
 
     async def hang(request, context):
         await asyncio.Event().wait()
