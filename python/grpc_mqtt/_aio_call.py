@@ -7,6 +7,7 @@ import enum
 import functools
 import logging
 import time
+import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,7 @@ class State:
         "failure",
         "finished",
         "heard",
+        "held",
         "initial_metadata",
         "keep",
         "link",
@@ -97,6 +99,7 @@ class State:
         self.local = False  # cancelled here
         self.finished = False  # FINISHED has come
         self.heard = False  # the peer has answered something
+        self.held = False  # the status has waited behind unread messages
         self.waiters: list[asyncio.Future[None]] = []
         self.callbacks: list[Callable[[], Any]] = []
         self.keep: Any = None
@@ -120,6 +123,7 @@ class State:
         while self.control:
             kind, code, text, _, metadata = self.control[0]
             if kind == gmq.EVENT_FINISHED and self.messages and not self.unary_response:
+                self._hold()
                 return
             del self.control[0]
             if kind == gmq.EVENT_FINISHED:
@@ -132,6 +136,13 @@ class State:
                     self.keep = None
             elif kind == gmq.EVENT_WRITABLE:
                 self.writable = True
+
+    def _hold(self) -> None:
+        """Read on or not, the deadline ends the call."""
+        if self.deadline is not None and not self.held:
+            self.held = True
+            left = max(self.deadline - time.monotonic(), 0)
+            self.link.pump.loop.call_later(left, _overdue, weakref.ref(self))
 
     def _finish(self, code: int, text: str, metadata: tuple[Any, ...]) -> None:
         if self.code is not None:
@@ -269,6 +280,12 @@ class State:
 
 def as_metadata(pairs: tuple[Any, ...] | None) -> grpc.aio.Metadata:
     return grpc.aio.Metadata(*pairs) if pairs else grpc.aio.Metadata()
+
+
+def _overdue(ref: weakref.ref[State]) -> None:
+    state = ref()
+    if state is not None:
+        state.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
 
 
 class _Style(enum.Enum):

@@ -417,6 +417,13 @@ async def test_reading_past_the_end(echo):
 
 
 @aio
+async def test_unread_messages_hold_the_status_back_until_the_deadline(echo):
+    async with open_channel(echo) as channel:
+        call = channel.unary_stream(SERVER_STREAM)(b"3 1", timeout=0.5)
+        assert await soon(call.code()) is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+@aio
 async def test_unread_messages_hold_the_status_back(echo):
     async with open_channel(echo) as channel:
         call = channel.unary_stream(SERVER_STREAM)(b"3 3", metadata=(("x-status", "5"),))
