@@ -273,6 +273,24 @@ static void m21_more_than_the_window_ends_the_call(void **state)
     done(w);
 }
 
+/* Requirement 6: what a client can make a server keep is bounded. */
+static void a_client_that_acknowledges_nothing_is_cut_off(void **state)
+{
+    (void)state;
+    world *w = opened();
+    uint64_t call = 1;
+    gmq__link_frame f;
+    open_stranger(w);
+    for (uint64_t seq = 2; seq < 3000 && !last_has(GMQ__LINK_CLOSE, &f); seq++) {
+        gmq__bytes frames = {0};
+        for (int n = 0; n < 1000; n++)
+            put_headers(&frames, call++, "/t.S/Nope/and/a/long/name/that/comes/back/each/time", 0);
+        inject(w, PINNED, seq, &frames);
+    }
+    assert_end(GMQ__LINK_CLOSE, GMQ_CODE_RESOURCE_EXHAUSTED, "too many answers wait");
+    done(w);
+}
+
 /* M12, M24: nothing runs twice, whatever is replayed. */
 static void m24_replays_have_no_effect(void **state)
 {
@@ -459,6 +477,7 @@ int main(void)
         cmocka_unit_test(m15_an_opening_that_nobody_answers),
         cmocka_unit_test(m18_a_partition_longer_than_the_timeout),
         cmocka_unit_test(m21_more_than_the_window_ends_the_call),
+        cmocka_unit_test(a_client_that_acknowledges_nothing_is_cut_off),
         cmocka_unit_test(m24_replays_have_no_effect),
         cmocka_unit_test(m26_a_server_that_drains),
         cmocka_unit_test(m27_a_server_that_was_restarted),

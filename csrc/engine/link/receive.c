@@ -3,8 +3,9 @@
 
 #include "engine/link/link.h"
 
-#define ACK_AFTER 2
-#define ACK_NS    INT64_C(25000000)
+#define ACK_AFTER    2
+#define CONTROL_MOST ((size_t)4 << 20)
+#define ACK_NS       INT64_C(25000000)
 
 static void wake_starved(gmq__engine *engine, gmq__link *link)
 {
@@ -154,6 +155,10 @@ void gmq__link_take(gmq__engine *engine, gmq__link *link, const gmq__link_packet
         in_order(engine, link, p, buf, now);
     else
         take_frames(engine, link, p->frames, buf, true, now);
+    /* a peer that asks and asks, and acknowledges nothing */
+    if (link->phase != GMQ__LINK_IS_GONE && link->control.len > CONTROL_MOST)
+        gmq__link_finish(engine, link, GMQ_CODE_RESOURCE_EXHAUSTED, "too many answers wait", true,
+                         now);
     if (link->phase == GMQ__LINK_IS_GONE)
         return;
     gmq__link_wake(engine, link);
