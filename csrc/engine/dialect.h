@@ -96,7 +96,7 @@ struct gmq__engine {
     /* what the output just pulled points to */
     gmq__bytes topic, payload;
     char digits[24];
-    gmq__mqtt_property property;
+    gmq__mqtt_property properties[2];
     gmq__span filters[8];
 };
 

@@ -352,7 +352,7 @@ static size_t slice_len(gmq__engine *engine, const gmq__session *s, gmq__mqtt_me
     size_t len = s->outbox.items[s->outbox.head].data.len, slice = 0;
     uint64_t last = s->next_i;
     for (int round = 0; round < 2; round++) { /* the last packet's number may have more digits */
-        engine->property.value.len = digits(engine->digits, sizeof engine->digits, last);
+        engine->properties[0].value.len = digits(engine->digits, sizeof engine->digits, last);
         size_t room = broker_room(engine, message);
         if (room < gmq__packet_encoded_len(1))
             return 0;
@@ -362,20 +362,41 @@ static size_t slice_len(gmq__engine *engine, const gmq__session *s, gmq__mqtt_me
     return slice;
 }
 
+static const gmq__mqtt_property error_metadata = {
+    {(const uint8_t *)GMQ__SESSION_ERROR_METADATA, sizeof GMQ__SESSION_ERROR_METADATA - 1},
+    {(const uint8_t *)"1", 1}};
+
+bool gmq__session_asked_for_more(const gmq__mqtt_message *message)
+{
+    for (size_t at = 0; at < message->nproperties; at++)
+        if (gmq__span_equal(message->properties[at].key, error_metadata.key))
+            return true;
+    return false;
+}
+
+/* The first packet of a call whose errors have no place for metadata in the reference's messages.
+ */
+static bool asks_for_more(const gmq__engine *engine, const gmq__session *s)
+{
+    return engine->config.role == GMQ__ROLE_CLIENT && s->call.kind == GMQ_RPC_UNARY && !s->next_i;
+}
+
 bool gmq__session_publish_packet(gmq__engine *engine, gmq__session *s, gmq__output *out)
 {
     gmq__mqtt_message *message = &out->message;
     out->kind = GMQ__OUT_PUBLISH;
     message->topic = gmq__bytes_span(&engine->topic);
     message->qos = engine->config.qos;
-    engine->property.key = gmq__span_str("i");
-    engine->property.value = gmq__span_of(engine->digits, 0);
-    message->properties = &engine->property;
+    engine->properties[0].key = gmq__span_str("i");
+    engine->properties[0].value = gmq__span_of(engine->digits, 0);
+    message->properties = engine->properties;
     message->nproperties = engine->limits.properties ? 1 : 0;
+    if (message->nproperties && asks_for_more(engine, s))
+        engine->properties[message->nproperties++] = error_metadata;
     size_t slice = s->outbox.position ? s->outbox.slice : slice_len(engine, s, message), user = 0;
     if (engine->topic.failed || !slice)
         return false;
-    engine->property.value.len = digits(engine->digits, sizeof engine->digits, s->next_i);
+    engine->properties[0].value.len = digits(engine->digits, sizeof engine->digits, s->next_i);
     gmq__bytes_clear(&engine->payload);
     gmq__outbox_packet(&s->outbox, slice, &engine->payload, &user);
     if (engine->payload.failed)

@@ -19,6 +19,10 @@
  * one that has run out); as much or more counts as none when read. */
 #define GMQ__SESSION_FOREVER_S INT64_C(31536000)
 
+/* User property of a unary call's first packet, by which a client of ours asks for the fields of
+ * RemoteError that carry an error's metadata. The reference ignores it, and is not sent them. */
+#define GMQ__SESSION_ERROR_METADATA "grpc-mqtt-error-metadata"
+
 typedef enum gmq__session_phase {
     /* Client. WAITING: no topic; for its request message, a connection, a topic, or the end of a
      * backoff.
@@ -69,6 +73,7 @@ typedef struct gmq__session {
     /* server */
     bool unknown; /* the method: its kind is still to be said, until then it counts as unary */
     int64_t heard_at;
+    bool error_metadata;   /* the client asked for it: GMQ__SESSION_ERROR_METADATA */
     gmq_metadata *initial; /* unary, client streaming: wait for the response */
     gmq_buf *body;
     int32_t final_code;
@@ -158,6 +163,7 @@ bool gmq__session_squeeze(gmq__bytes *data,
  * engine->topic. */
 bool gmq__session_publish_packet(gmq__engine *engine, gmq__session *s,
                                  gmq__output *out); /* false = fault */
+bool gmq__session_asked_for_more(const gmq__mqtt_message *message);
 bool gmq__session_publish_control(gmq__engine *engine, gmq__span sid, int control,
                                   gmq__output *out);
 

@@ -49,8 +49,10 @@ static bool reply_unary_error(gmq__engine *engine, gmq__session *s, int32_t code
                               const gmq_metadata *trailing)
 {
     gmq__bytes maps[2] = {{0}, {0}};
-    gmq__metadata_encode(&maps[0], 1, s->initial);
-    gmq__metadata_encode(&maps[1], 1, trailing);
+    if (s->error_metadata) {
+        gmq__metadata_encode(&maps[0], 1, s->initial);
+        gmq__metadata_encode(&maps[1], 1, trailing);
+    }
     gmq__remote_error error = {.type = GMQ__RERROR_BAD_STATUS_CODE,
                                .message = details,
                                .has_status = true,

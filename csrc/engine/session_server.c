@@ -355,6 +355,7 @@ static void take_packet(gmq__engine *engine, const gmq__topic_parts *parts,
     if (!s || !is_packet)
         return;
     s->heard_at = now;
+    s->error_metadata = s->error_metadata || gmq__session_asked_for_more(message);
     if (s->phase == GMQ__SESSION_ENDING) /* its answer is given */
         return;
     gmq__order_packet in = {payload, packet.payload, packet.position, packet.npackets};

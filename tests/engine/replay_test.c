@@ -29,8 +29,6 @@ static bool capture(sim_peer *peer, const gmq__mqtt_message *message)
 static const char *const better_server[] = {
     "unary_timeout_negative", /* no deadline, not one that has passed */
     "craft_timeout_neg",      /* likewise */
-    "unary_fail",
-    "unary_z_fail", /* metadata goes with the error, in fields of ours */
     "unary_z",
     "unary_zc",
     "unary_z_parse", /* the handler gets the request decompressed */

@@ -19,7 +19,7 @@ typedef struct sim_thing {
     uint8_t *payload;
     size_t topic_len, payload_len;
     char i[24];
-    bool has_i;
+    bool has_i, asks_for_more;
 } sim_thing;
 
 /* ---- What is under way ---- */
@@ -90,6 +90,7 @@ static void deliver_later(sim_peer *to, const gmq__mqtt_message *message, int64_
     if (message->nproperties && !to->sim->faults.no_properties) {
         thing->has_i = true;
         memcpy(thing->i, message->properties[0].value.data, message->properties[0].value.len);
+        thing->asks_for_more = message->nproperties > 1;
     }
     push(to->sim, thing);
 }
@@ -418,13 +419,15 @@ static void hand_over(sim_thing *thing, int64_t now)
         gmq__engine_acked(peer->engine, thing->token, thing->reason, now);
         return;
     }
-    gmq__mqtt_property property = {gmq__span_str("i"), gmq__span_str(thing->i)};
+    gmq__mqtt_property properties[] = {
+        {gmq__span_str("i"), gmq__span_str(thing->i)},
+        {gmq__span_str("grpc-mqtt-error-metadata"), gmq__span_str("1")}};
     gmq_buf *payload = gmq__buf_copy(gmq__span_of(thing->payload, thing->payload_len));
     gmq__mqtt_message message = {.topic = gmq__span_of(thing->topic, thing->topic_len), .qos = 1};
     if (payload) {
         message.payload = gmq__buf_span(payload);
-        message.properties = &property;
-        message.nproperties = thing->has_i;
+        message.properties = properties;
+        message.nproperties = (size_t)thing->has_i + thing->asks_for_more;
         gmq__engine_message(peer->engine, &message, payload, now);
     }
     gmq_buf_unref(payload);
