@@ -382,95 +382,6 @@ static void row_20_zstd_bomb_and_broken_frames(void **state)
     assert_int_equal(events_of_call, 0);
 }
 
-/* ---- Row 21: hostile protobuf and metadata ---- */
-
-static gmq_metadata *last_metadata;
-
-static void keep_metadata(sim_peer *peer, gmq__ev *ev)
-{
-    (void)peer;
-    if (ev->kind == GMQ__EV_CALL) {
-        last_metadata = ev->metadata;
-        ev->metadata = NULL;
-    }
-}
-
-static void request_with(const char *sid, const gmq_metadata *md)
-{
-    gmq__bytes wire = {0};
-    gmq__request request = {
-        .options = plain, .timeout_s = 5, .metadata = (gmq_metadata *)(uintptr_t)md};
-    gmq__request_encode(&wire, &request);
-    sim_packet(w->server, sid, "Unary", gmq__bytes_span(&wire), 0, 1, 0);
-    gmq__bytes_free(&wire);
-}
-
-/* As the reference answers it: RError 14, and nothing runs. */
-static void row_21_hostile_metadata_is_refused(void **state)
-{
-    (void)state;
-    static const gmq__span bad[][2] = {
-        {{(const uint8_t *)":path", 5}, {(const uint8_t *)"/x", 2}},
-        {{(const uint8_t *)"X-Upper", 7}, {(const uint8_t *)"v", 1}},
-        {{(const uint8_t *)"crlf", 4}, {(const uint8_t *)"a\r\nb", 4}},
-        {{(const uint8_t *)"k\0k", 3}, {(const uint8_t *)"v", 1}},
-        {{(const uint8_t *)"nul", 3}, {(const uint8_t *)"a\0b", 3}}};
-    open_server_recorded();
-    w->server->on_event = keep_metadata;
-    for (size_t at = 0; at < sizeof bad / sizeof *bad; at++) {
-        gmq_metadata *md = NULL;
-        char sid[8];
-        snprintf(sid, sizeof sid, "s%zu", at);
-        assert_int_equal(gmq_metadata_new(&md), GMQ_OK);
-        gmq__metadata_add_raw(md, bad[at][0], bad[at][1]);
-        request_with(sid, md);
-        gmq_metadata_free(md);
-        gmq__span answer = gmq__bytes_span(&sim_record_nth(GMQ__TOPIC_SESSION, at)->message);
-        assert_true(gmq__span_equal(answer, gmq__span_of("\x12\x02\x08\x0e", 4)));
-    }
-    assert_null(last_metadata);
-    assert_int_equal(w->nof_server, 0);
-}
-
-static void row_21_reserved_metadata_is_left_out(void **state)
-{
-    (void)state;
-    gmq_metadata *md = NULL;
-    open_server_recorded();
-    w->server->on_event = keep_metadata;
-    assert_int_equal(gmq_metadata_new(&md), GMQ_OK);
-    gmq__metadata_add_raw(md, gmq__span_str("grpc-timeout"), gmq__span_str("1S"));
-    gmq__metadata_add_raw(md, gmq__span_str("good-bin"), gmq__span_of("\0\xff", 2));
-    request_with("s", md);
-    assert_int_equal(gmq_metadata_count(last_metadata), 1);
-    assert_string_equal(gmq_metadata_key(last_metadata, 0), "good-bin");
-    gmq_metadata_free(last_metadata);
-    last_metadata = NULL;
-    gmq_metadata_free(md);
-}
-
-static void row_21_ten_thousand_keys(void **state)
-{
-    (void)state;
-    gmq__bytes wire = {0};
-    gmq_metadata *md = NULL;
-    char key[32];
-    open_server_recorded();
-    assert_int_equal(gmq_metadata_new(&md), GMQ_OK);
-    for (int at = 0; at < 10000; at++) {
-        snprintf(key, sizeof key, "k%d", at);
-        gmq__metadata_add_raw(md, gmq__span_str(key), gmq__span_str("v"));
-    }
-    gmq__request request = {.options = plain, .timeout_s = 5, .metadata = md};
-    gmq__request_encode(&wire, &request);
-    sim_packet(w->server, "s", "Unary", gmq__bytes_span(&wire), 0, 1, 0);
-    assert_int_equal(sim_status(sim_record_nth(GMQ__TOPIC_SESSION, 0)),
-                     GMQ_CODE_RESOURCE_EXHAUSTED);
-    assert_int_equal(w->nof_server, 0);
-    gmq_metadata_free(md);
-    gmq__bytes_free(&wire);
-}
-
 static void bytes_that_are_no_packet_leave_the_session_unharmed(void **state)
 {
     (void)state;
@@ -783,9 +694,6 @@ int main(void)
         FAULT(row_19_reassemblies_never_finished),
         FAULT(row_19_under_a_total_cap),
         FAULT(row_20_zstd_bomb_and_broken_frames),
-        FAULT(row_21_hostile_metadata_is_refused),
-        FAULT(row_21_reserved_metadata_is_left_out),
-        FAULT(row_21_ten_thousand_keys),
         FAULT(bytes_that_are_no_packet_leave_the_session_unharmed),
         FAULT(row_22_strangers_have_no_effect),
         FAULT(row_23_request_denied),
