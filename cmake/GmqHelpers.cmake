@@ -55,7 +55,10 @@ function(gmq_find_paho)
     target_link_libraries(gmq_paho_plain INTERFACE ${PAHO_LIBRARY})
     add_library(gmq_paho INTERFACE)
     target_include_directories(gmq_paho SYSTEM INTERFACE ${PAHO_INCLUDE})
-    if(GMQ_PAHO_STATIC AND PAHO_ARCHIVE)
+    if(PAHO_ARCHIVE) # hooks.c knows the insides of the versions 1.3
+        file(STRINGS ${PAHO_ARCHIVE} paho_version REGEX "^MQTTAsyncV3_Version 1\\.3\\.[0-9]+" LIMIT_COUNT 1)
+    endif()
+    if(GMQ_PAHO_STATIC AND paho_version)
         target_link_libraries(gmq_paho INTERFACE ${PAHO_ARCHIVE})
         foreach(function MQTTProtocol_handlePubacks Thread_signal_cond Thread_wait_cond Socket_getReadySocket
                          Socket_new SocketBuffer_pendingWrite SocketBuffer_cleanup MQTTAsync_writeComplete)
