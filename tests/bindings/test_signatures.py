@@ -284,7 +284,7 @@ def test_aio_server_and_its_context():
             await aio_context_of(theirs, grpc.aio.insecure_channel(target)),
             await aio_context_of(ours, grpc_mqtt.aio.channel(url)),
         )
-        # grpcio's own is Cython and names its arguments otherwise than the class that is documented.
+        # grpcio's own is Cython and names its arguments otherwise than the documented class.
         assert methods(contexts[0]).keys() <= methods(contexts[1]).keys()
         compare(grpc.aio.ServicerContext, contexts[1])
         await theirs.stop(None)

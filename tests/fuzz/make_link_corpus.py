@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the seeds of fuzz_link_packet and fuzz_engine_link: the vectors of docs/design/protocol.md,
-alone and as packets, and a few calls as steps."""
+"""Writes the seeds of fuzz_link_packet and fuzz_engine_link.
+
+They are the vectors of docs/design/protocol.md, alone and as packets, and a few calls as steps.
+"""
 
 import pathlib
 
