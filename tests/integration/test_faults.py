@@ -259,6 +259,21 @@ def test_row_6_client_killed(broker, base, relay_protoset, start_gateway, server
         assert server.cancelled.get(timeout=PATIENCE)
 
 
+@pytest.mark.slow
+def test_row_6_client_killed_at_the_default_watchdog(
+    broker, base, relay_protoset, start_gateway, server
+):
+    start_gateway(broker.url(base), (relay_protoset, server.target))
+    client = Process(sys.executable, "-c", CLIENT, broker.url(base, dialect="session"))
+    try:
+        for _ in range(3):
+            assert server.hanging.get(timeout=PATIENCE)
+    finally:
+        client.stop(signal.SIGKILL)
+    for _ in range(3):
+        assert server.cancelled.get(timeout=30 + PATIENCE)
+
+
 def test_row_7_gateway_killed(broker, base, channel_to, relay_protoset, server, start_gateway):
     pair = (relay_protoset, server.target)
     gateway = start_gateway(broker.url(base), pair)
