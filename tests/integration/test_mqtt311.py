@@ -1,18 +1,21 @@
-"""MQTT 3.1.1: calls work as with MQTT 5, on either side or both, over mosquitto and RabbitMQ.
+"""MQTT 3.1.1: calls work as with MQTT 5, on either side or both, over mosquitto, a mosquitto
+that refuses all other versions, and RabbitMQ.
 
 There are no user properties, so nothing carries a sequence number, and no reason codes: a call that
 nobody serves ends with its deadline.
 """
 
 import queue
+import subprocess
 import sys
+from pathlib import Path
 
 import grpc
 import paho.mqtt.client as mqtt
 import pytest
 from rabbitmq import RabbitMq, what_is_missing
 from session import SessionClient, chunk
-from stack import PATIENCE, ROOT, Gateway, protoset
+from stack import PATIENCE, ROOT, Broker, Gateway, protoset
 
 sys.path.insert(0, str(ROOT / "tests" / "bindings"))
 
@@ -37,6 +40,7 @@ WAYS = [
     ("mosquitto", "4", "4"),
     ("mosquitto", "4", "5"),
     ("mosquitto", "5", "4"),
+    ("limited", "4", "3.1.1"),
     pytest.param(("rabbitmq", "3.1.1", "4"), marks=pytest.mark.slow),
 ]
 
@@ -47,6 +51,19 @@ def rabbitmq(tmp_path_factory):
     if missing:
         pytest.skip(missing)
     started = RabbitMq(tmp_path_factory.mktemp("rabbitmq"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def limited(tmp_path_factory):
+    """mosquitto with a plugin that lets in clients of MQTT 3.1.1 only."""
+    if not Path("/usr/include/mosquitto_plugin.h").exists():
+        pytest.skip("no header of mosquitto's plugins (Debian: mosquitto-dev)")
+    directory = tmp_path_factory.mktemp("limited")
+    source, plugin = Path(__file__).with_name("only_mqtt311.c"), directory / "only_mqtt311.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", plugin, source], check=True)
+    started = Broker(directory, f"plugin {plugin}")
     yield started
     started.stop()
 
@@ -94,6 +111,13 @@ def channel(way, request):
     with way.channel(way.version, **request.param) as result:
         grpc.channel_ready_future(result).result(timeout=PATIENCE)
         yield result
+
+
+def test_the_limited_broker_refuses_mqtt_5(limited, base):
+    with grpc_mqtt.channel(limited.url(base)) as channel:
+        call = channel.unary_unary(UNARY).future(b"", timeout=PATIENCE)
+        assert call.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert "mqtt://127.0.0.1" in call.details()
 
 
 def test_unary(channel):
