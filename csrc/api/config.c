@@ -138,7 +138,7 @@ static gmq_status read_parts(parts *p, gmq__role role, const char *url, const gm
     gmq_status status = gmq__url_parse(&p->url, url);
     if (status == GMQ_OK)
         status = gmq__settings_resolve(&p->settings,
-                                       role == GMQ__ROLE_CLIENT ? GMQ__FOR_CLIENT : GMQ__FOR_SERVER,
+                                       role == GMQ__ROLE_SERVER ? GMQ__FOR_SERVER : GMQ__FOR_CLIENT,
                                        p->url.query, options);
     if (status == GMQ_OK)
         status = check_together(p);

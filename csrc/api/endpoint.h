@@ -1,6 +1,8 @@
-/* gmq_client and gmq_server: a handle of a connection. */
+/* gmq_client, gmq_server and gmq_observer: a handle of a connection. */
 #ifndef GMQ_API_ENDPOINT_H
 #define GMQ_API_ENDPOINT_H
+
+#include <grpc_mqtt/observer.h>
 
 #include "runtime/runtime.h"
 
@@ -17,7 +19,11 @@ struct gmq_server {
     gmq__endpoint endpoint;
 };
 
-/* `what` is "client" or "server". */
+struct gmq_observer {
+    gmq__endpoint endpoint;
+};
+
+/* `what` is "client", "server" or "observer". */
 gmq_status gmq__endpoint_check(const gmq__endpoint *endpoint,
                                const char *what); /* GMQ_E_INVALID, GMQ_E_FORKED */
 gmq_status gmq__endpoint_open(gmq__endpoint *endpoint, gmq__role role, const char *url,

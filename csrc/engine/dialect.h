@@ -55,7 +55,7 @@ typedef struct gmq__dialect {
     size_t (*subscriptions)(const gmq__engine *engine);
 } gmq__dialect;
 
-extern const gmq__dialect gmq__session_dialect, gmq__link_dialect;
+extern const gmq__dialect gmq__session_dialect, gmq__link_dialect, gmq__observe_dialect;
 
 /* A server's dialect has its subscriptions: with the last one's the engine is ready. */
 void gmq__dialect_granted(gmq__engine *engine);

@@ -75,6 +75,10 @@ static gmq_status open_dialects(gmq__engine *engine)
 {
     gmq__speak speak = engine->config.speak;
     const gmq__dialect *all[] = {&gmq__link_dialect, &gmq__session_dialect};
+    if (engine->config.role == GMQ__ROLE_OBSERVER) {
+        engine->dialects[engine->ndialects++] = &gmq__observe_dialect;
+        return gmq__observe_dialect.open(engine);
+    }
     for (size_t at = 0; at < 2; at++) {
         if (speak == (at ? GMQ__SPEAK_LINK : GMQ__SPEAK_SESSION))
             continue;

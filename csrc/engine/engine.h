@@ -20,7 +20,11 @@
 
 typedef struct gmq__engine gmq__engine;
 
-typedef enum gmq__role { GMQ__ROLE_CLIENT, GMQ__ROLE_SERVER } gmq__role;
+typedef enum gmq__role {
+    GMQ__ROLE_CLIENT,
+    GMQ__ROLE_SERVER,
+    GMQ__ROLE_OBSERVER, /* no calls: engine/observe.h */
+} gmq__role;
 
 typedef enum gmq__speak { /* dialects of an engine */
                           GMQ__SPEAK_SESSION,
@@ -153,6 +157,9 @@ typedef enum gmq__ev_kind {
                          again */
     GMQ__EV_FINISHED, /* the call is over, its id is free */
     GMQ__EV_LOG,      /* text; code = level */
+    GMQ__EV_OBSERVED, /* observer: see engine/observe.h */
+    GMQ__EV_SUBSCRIBED,
+    GMQ__EV_PUBLISHED,
 } gmq__ev_kind;
 
 typedef struct gmq__ev { /* what it holds belongs to the puller: gmq__ev_clear() */

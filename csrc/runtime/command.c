@@ -29,6 +29,13 @@ static void clear_start(gmq__cmd_start *cmd)
     gmq_buf_unref(cmd->message);
 }
 
+static void clear_observe(gmq__cmd_observe *cmd)
+{
+    gmq__free(cmd->text);
+    gmq_buf_unref(cmd->payload);
+    gmq_metadata_free(cmd->properties);
+}
+
 void gmq__cmd_free(gmq__cmd *cmd)
 {
     gmq_call *call = cmd->call;
@@ -54,6 +61,9 @@ void gmq__cmd_free(gmq__cmd *cmd)
         break;
     case GMQ__CMD_MESSAGE:
         gmq_buf_unref(GMQ__CONTAINER(cmd, gmq__cmd_message, base)->payload);
+        break;
+    case GMQ__CMD_OBSERVE:
+        clear_observe(GMQ__CONTAINER(cmd, gmq__cmd_observe, base));
         break;
     case GMQ__CMD_HALF_CLOSE:
     case GMQ__CMD_READ:

@@ -35,6 +35,15 @@ typedef struct gmq__cmd_methods {
     gmq_method_map *methods;
 } gmq__cmd_methods;
 
+typedef struct gmq__cmd_observe {
+    gmq__cmd base;
+    char *text;       /* the filter, or the topic */
+    gmq_buf *payload; /* of a publish; NULL: a subscription */
+    gmq_metadata *properties;
+    bool retain;
+    uint8_t qos;
+} gmq__cmd_observe;
+
 typedef struct gmq__cmd_message {
     gmq__cmd base;
     gmq__mqtt_message message; /* topic and properties stand behind the command, the payload in: */

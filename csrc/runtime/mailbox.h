@@ -21,6 +21,7 @@ typedef enum gmq__cmd_kind {
     GMQ__CMD_RESOLVE,
     GMQ__CMD_METHODS,
     GMQ__CMD_CLOSE,
+    GMQ__CMD_OBSERVE, /* of an observer: subscribe, publish */
     GMQ__CMD_MESSAGE, /* from the transport */
     GMQ__CMD_STATE,   /* from the transport */
 } gmq__cmd_kind;

@@ -2,6 +2,7 @@
 #include "runtime/owner.h"
 #include "base/mem.h"
 #include "base/os.h"
+#include "engine/observe.h"
 
 static void end_for_memory(gmq__runtime *rt, gmq_call *call, int64_t now)
 {
@@ -152,6 +153,17 @@ static void on_state(gmq__runtime *rt, gmq__cmd_state *cmd, int64_t now)
     gmq__mailbox_unlock(&rt->mailbox);
 }
 
+static void observe(gmq__runtime *rt, const gmq__cmd_observe *cmd)
+{
+    gmq__observe_publish publish = {gmq__span_str(cmd->text), cmd->payload, cmd->properties,
+                                    cmd->retain, cmd->qos};
+    gmq_status status = cmd->payload
+                            ? gmq__engine_publish(rt->engine, &publish)
+                            : gmq__engine_observe(rt->engine, publish.topic, publish.qos);
+    if (status != GMQ_OK)
+        gmq__report_log(rt, 0, "out of memory: a subscription or publish was dropped");
+}
+
 void gmq__owner_dispatch(gmq__runtime *rt, gmq__cmd *cmd, int64_t now)
 {
     gmq__cmd_message *message;
@@ -166,6 +178,9 @@ void gmq__owner_dispatch(gmq__runtime *rt, gmq__cmd *cmd, int64_t now)
         break;
     case GMQ__CMD_METHODS:
         set_methods(rt, GMQ__CONTAINER(cmd, gmq__cmd_methods, base));
+        break;
+    case GMQ__CMD_OBSERVE:
+        observe(rt, GMQ__CONTAINER(cmd, gmq__cmd_observe, base));
         break;
     case GMQ__CMD_CLOSE:
         gmq__closing_asked(rt, now);

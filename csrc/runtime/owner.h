@@ -111,6 +111,8 @@ bool gmq__report_call(gmq__runtime *rt, gmq_call *call, int32_t type,
 /* FINISHED; the call leaves the table. `text` and `metadata` are taken over, may be NULL. */
 void gmq__report_finished(gmq__runtime *rt, gmq_call *call, int32_t code, char *text,
                           gmq_metadata *metadata);
+/* Of an observer: `type` is OBSERVED, SUBSCRIBED or PUBLISHED. Takes from ev. */
+void gmq__report_observed(gmq__runtime *rt, int32_t type, gmq__ev *ev);
 void gmq__report_flush(gmq__runtime *rt);
 
 /* hold.c: calls that were started while nothing is known of the connection yet. */

@@ -88,6 +88,15 @@ static void on_event(gmq__runtime *rt, gmq__ev *ev, int64_t now)
     case GMQ__EV_CALL:
         on_call(rt, ev, now);
         break;
+    case GMQ__EV_OBSERVED:
+        gmq__report_observed(rt, GMQ_EVENT_OBSERVED, ev);
+        break;
+    case GMQ__EV_SUBSCRIBED:
+        gmq__report_observed(rt, GMQ_EVENT_SUBSCRIBED, ev);
+        break;
+    case GMQ__EV_PUBLISHED:
+        gmq__report_observed(rt, GMQ_EVENT_PUBLISHED, ev);
+        break;
     default:
         on_call_event(rt, ev, now);
     }

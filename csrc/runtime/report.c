@@ -28,20 +28,31 @@ void gmq__report_log(gmq__runtime *rt, int32_t level, const char *text)
     event->text = gmq__strdup(text);
 }
 
-bool gmq__report_call(gmq__runtime *rt, gmq_call *call, int32_t type, gmq__ev *ev)
+static void take(gmq_event *event, gmq__ev *ev)
 {
-    gmq_event *event = push(rt, type, call);
-    if (!event)
-        return false;
-    if (!ev)
-        return true;
     event->message = ev->message;
     event->metadata = ev->metadata;
     event->text = ev->text;
     ev->message = NULL;
     ev->metadata = NULL;
     ev->text = NULL;
-    return true;
+}
+
+bool gmq__report_call(gmq__runtime *rt, gmq_call *call, int32_t type, gmq__ev *ev)
+{
+    gmq_event *event = push(rt, type, call);
+    if (event && ev)
+        take(event, ev);
+    return event != NULL;
+}
+
+void gmq__report_observed(gmq__runtime *rt, int32_t type, gmq__ev *ev)
+{
+    gmq_event *event = push(rt, type, NULL);
+    if (!event)
+        return; /* as a message that the broker lost */
+    event->code = ev->code;
+    take(event, ev);
 }
 
 void gmq__report_finished(gmq__runtime *rt, gmq_call *call, int32_t code, char *text,

@@ -185,6 +185,18 @@ gmq_status gmq__runtime_set_methods(gmq__runtime *rt, gmq_method_map *methods)
     return GMQ_OK;
 }
 
+gmq_status gmq__runtime_observe(gmq__runtime *rt, gmq__cmd_observe *cmd)
+{
+    gmq__mailbox_lock(&rt->mailbox);
+    if (gmq__runtime_closing(rt)) {
+        gmq__mailbox_unlock(&rt->mailbox);
+        return gmq__fail(GMQ_E_CLOSED, "the observer is closed");
+    }
+    gmq__mailbox_post(&rt->mailbox, &cmd->base);
+    gmq__mailbox_unlock_and_wake(&rt->mailbox);
+    return GMQ_OK;
+}
+
 /* Locked; unlocks. */
 static void post_close(gmq__runtime *rt, int64_t deadline)
 {

@@ -56,6 +56,11 @@ bool gmq__runtime_closing(const gmq__runtime *runtime);
 /* Takes over `methods`. Errors: GMQ_E_CLOSED, GMQ_E_NOMEM (then it is still the caller's). */
 gmq_status gmq__runtime_set_methods(gmq__runtime *runtime, gmq_method_map *methods);
 
+/* Observer: posts the command, which is then the owner's. Errors: GMQ_E_CLOSED (it is still the
+ * caller's). */
+struct gmq__cmd_observe;
+gmq_status gmq__runtime_observe(gmq__runtime *runtime, struct gmq__cmd_observe *cmd);
+
 /* Ends in order; `grace_ms` < 0: no limit. A later one may only shorten. */
 void gmq__runtime_close(gmq__runtime *runtime, int64_t grace_ms);
 /* The handle is gone: without a close before, everything ends at once. */

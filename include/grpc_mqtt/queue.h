@@ -57,6 +57,17 @@ typedef enum gmq_event_type {
     /** gmq_event_text() is one line, gmq_event_code() its level: 0 error, 1 warning, 2 info,
      *  3 debug. */
     GMQ_EVENT_LOG = 9,
+    /** Observer: a message passed. gmq_event_text() is its topic, gmq_event_message() its payload,
+     *  gmq_event_metadata() its user properties, gmq_event_code() its QoS, + 4 when it is
+     *  retained. */
+    GMQ_EVENT_OBSERVED = 10,
+    /** Observer: the broker's answer to a subscription, also with each reconnect:
+     *  gmq_event_text() is the filter, gmq_event_code() the MQTT reason code, below 128 granted. */
+    GMQ_EVENT_SUBSCRIBED = 11,
+    /** Observer: the broker's answer to a publish, once: gmq_event_text() is the topic,
+     *  gmq_event_code() the MQTT reason code: 0 taken, 16 nobody subscribes (MQTT 5), 128 and above
+     *  refused, 136 not sent for want of a connection. */
+    GMQ_EVENT_PUBLISHED = 12,
     /** This and above: posted by gmq_queue_post(). */
     GMQ_EVENT_USER = 1000
 } gmq_event_type;
