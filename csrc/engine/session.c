@@ -111,6 +111,13 @@ static bool fail(gmq__fault *fault, int32_t code, const char *text)
     return false;
 }
 
+/* In the words of gRPC, which programs look for; `got` may be less than the whole message. */
+static bool too_large(gmq__fault *fault, size_t got, size_t limit)
+{
+    gmq__fail(GMQ_E_TOO_LARGE, "Received message larger than max (%zu vs. %zu)", got, limit);
+    return fail(fault, GMQ_CODE_RESOURCE_EXHAUSTED, gmq_error_text());
+}
+
 static bool reassemble(gmq__engine *engine, gmq__session *s, const gmq__order_packet *packet,
                        gmq__session_consume *consume, int64_t now, gmq__fault *fault)
 {
@@ -129,7 +136,8 @@ static bool reassemble(gmq__engine *engine, gmq__session *s, const gmq__order_pa
     case GMQ__REASSEMBLY_MALFORMED:
         return fail(fault, GMQ_CODE_INTERNAL, "packets of a message contradict each other");
     case GMQ__REASSEMBLY_TOO_LARGE:
-        return fail(fault, GMQ_CODE_RESOURCE_EXHAUSTED, "message above the receive limit");
+        return too_large(fault, s->parts.prefix.len + s->parts.piece_bytes + packet->payload.len,
+                         engine->config.receive_limit);
     case GMQ__REASSEMBLY_NOMEM:
         break;
     }
@@ -200,7 +208,7 @@ bool gmq__session_unpack(int level, size_t limit, gmq_buf *buf, gmq__span in, gm
 {
     if (level <= 0 || !gmq__zstd_is_frame(in)) {
         if (in.len > limit)
-            return fail(fault, GMQ_CODE_RESOURCE_EXHAUSTED, "message above the receive limit");
+            return too_large(fault, in.len, limit);
         *out_buf = gmq_buf_ref(buf);
         *out = in;
         return true;
@@ -216,8 +224,7 @@ bool gmq__session_unpack(int level, size_t limit, gmq_buf *buf, gmq__span in, gm
     if (status == GMQ_E_PARSE)
         return fail(fault, GMQ_CODE_INTERNAL, "message does not decompress");
     return fail(fault, GMQ_CODE_RESOURCE_EXHAUSTED,
-                status == GMQ_E_TOO_LARGE ? "decompressed message above the receive limit"
-                                          : "out of memory");
+                status == GMQ_E_TOO_LARGE ? gmq_error_text() : "out of memory");
 }
 
 static bool element(gmq__engine *engine, gmq__session *s, int level, gmq_buf *buf, gmq__span elem,

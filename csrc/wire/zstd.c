@@ -43,8 +43,8 @@ static size_t most_content(gmq__span in)
 
 static gmq_status too_large(unsigned long long size, size_t limit)
 {
-    return gmq__fail(GMQ_E_TOO_LARGE, "zstd frame of %llu bytes or more is above the limit of %zu",
-                     size, limit);
+    return gmq__fail(GMQ_E_TOO_LARGE, "Received message larger than max (%llu vs. %zu)", size,
+                     limit);
 }
 
 static gmq_status failed(size_t code)
@@ -77,7 +77,7 @@ static gmq_status run(ZSTD_DCtx *context, gmq__bytes *out, gmq__span in, size_t 
         if (ZSTD_getErrorCode(len) != ZSTD_error_dstSize_tooSmall || capacity >= most)
             return failed(len);
         if (capacity >= limit)
-            return too_large(limit, limit);
+            return too_large(limit + 1ULL, limit); /* at least */
         capacity = capacity > limit / 2 ? limit : capacity * 2;
         capacity = capacity > most ? most : capacity;
     }

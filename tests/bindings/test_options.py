@@ -100,6 +100,7 @@ def test_proto_path():
 
 _numbers = itertools.count()
 LIMITED = [("grpc.max_send_message_length", 5)]
+RECEIVING = [("grpc.max_receive_message_length", 1000)]
 
 
 class Doubler(grpc.GenericRpcHandler):
@@ -162,6 +163,29 @@ def test_send_limit_of_the_server(kind):
         assert next(responses) == b"first"
         exhausted(lambda: next(responses), "8 vs. 5")
     server.stop(None).wait()
+
+
+@pytest.mark.parametrize("kind", ["grpcio", "mqtt"])
+def test_text_of_the_receive_limit(kind):
+    """As grpcio's, with both sizes: programs look into it."""
+    for limits in ((RECEIVING, None), (None, RECEIVING)):
+        made, server = limited(kind, *limits)
+        with made:
+            unary = made.unary_unary("/test.Limits/Unary")
+            stream = made.unary_stream("/test.Limits/S")
+            upload = made.stream_unary("/test.Limits/Upload")
+            text = "Received message larger than max (1200 vs. 1000)"
+            size = 600 if limits[0] else 1200
+            for call in (
+                lambda: unary(bytes(size), timeout=20),
+                lambda: list(stream(bytes(size), timeout=20)),
+                lambda: upload(iter([bytes(1200)]), timeout=20),
+            ):
+                with pytest.raises(grpc.RpcError) as caught:
+                    call()
+                assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+                assert text in caught.value.details()
+        server.stop(None).wait()
 
 
 @pytest.mark.parametrize("kind", ["grpcio", "mqtt"])

@@ -165,6 +165,13 @@ static bool no_memory(gmq__link_fault *fault)
     return fail(fault, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory");
 }
 
+/* In the words of gRPC, which programs look for; `got` may be less than the whole message. */
+static bool too_large(gmq__link_fault *fault, size_t got, size_t limit)
+{
+    gmq__fail(GMQ_E_TOO_LARGE, "Received message larger than max (%zu vs. %zu)", got, limit);
+    return fail(fault, GMQ_CODE_RESOURCE_EXHAUSTED, gmq_error_text());
+}
+
 /* The message that ends with this frame; NULL = no memory. */
 static gmq_buf *whole(gmq__engine *engine, gmq__lcall *c, gmq__span body, gmq_buf *buf)
 {
@@ -196,9 +203,7 @@ static bool unpack(const gmq__engine *engine, gmq_buf **message, gmq__link_fault
     if (status == GMQ_E_PARSE)
         return fail(fault, GMQ_CODE_INTERNAL, "message does not decompress");
     if (status == GMQ_E_TOO_LARGE)
-        return fail(fault, GMQ_CODE_RESOURCE_EXHAUSTED,
-                    "decompressed message above the receive "
-                    "limit");
+        return fail(fault, GMQ_CODE_RESOURCE_EXHAUSTED, gmq_error_text());
     return no_memory(fault);
 }
 
@@ -237,7 +242,7 @@ bool gmq__lcall_message(gmq__engine *engine, gmq__lcall *c, const gmq__link_fram
         return fail(fault, GMQ_CODE_RESOURCE_EXHAUSTED, "the peer sent more than its window");
     if (f->body.len > engine->config.receive_limit ||
         c->parts.len > engine->config.receive_limit - f->body.len)
-        return fail(fault, GMQ_CODE_RESOURCE_EXHAUSTED, "message above the receive limit");
+        return too_large(fault, c->parts.len + f->body.len, engine->config.receive_limit);
     bool more = f->flags & GMQ__LINK_MORE;
     if ((more || c->in_parts) && !add_part(engine, c, f->body, fault))
         return false;
