@@ -46,6 +46,9 @@ GMQ_CONSTANT(EVENT_HALF_CLOSED)
 GMQ_CONSTANT(EVENT_FINISHED)
 GMQ_CONSTANT(EVENT_CLOSED)
 GMQ_CONSTANT(EVENT_LOG)
+GMQ_CONSTANT(EVENT_OBSERVED)
+GMQ_CONSTANT(EVENT_SUBSCRIBED)
+GMQ_CONSTANT(EVENT_PUBLISHED)
 GMQ_CONSTANT(EVENT_USER)
 
 GMQ_CONSTANT(STATE_IDLE)
@@ -74,6 +77,7 @@ void check_metadata(const gmq_metadata *metadata);
 GMQ_NOUN(gmq_call, Call)
 GMQ_NOUN(gmq_client, Client)
 GMQ_NOUN(gmq_method_map, MethodMap)
+GMQ_NOUN(gmq_observer, Observer)
 GMQ_NOUN(gmq_options, Options)
 GMQ_NOUN(gmq_queue, Queue)
 GMQ_NOUN(gmq_server, Server)
@@ -81,6 +85,7 @@ GMQ_NOUN(gmq_server, Server)
 GMQ_FREED_BY(gmq_call, gmq_call_unref)
 GMQ_FREED_BY(gmq_client, gmq_client_unref)
 GMQ_FREED_BY(gmq_method_map, gmq_method_map_free)
+GMQ_FREED_BY(gmq_observer, gmq_observer_unref)
 GMQ_FREED_BY(gmq_options, gmq_options_free)
 GMQ_FREED_BY(gmq_queue, gmq_queue_unref)
 GMQ_FREED_BY(gmq_server, gmq_server_unref)
@@ -213,6 +218,21 @@ GMQ_FALLIBLE(gmq_server::gmq_server)
     }
     gmq_status set_methods(const gmq_method_map *map);
     void close(int64_t grace_ms);
+    int32_t state() const;
+}
+
+GMQ_FALLIBLE(gmq_observer::gmq_observer)
+%extend gmq_observer {
+    gmq_observer(const char *url, const gmq_options *options, gmq_queue *queue, uint64_t tag)
+    {
+        gmq_observer *observer = NULL;
+        gmq_swig_check(gmq_observer_new(&observer, url, options, queue, tag));
+        return observer;
+    }
+    gmq_status subscribe(const char *filter, int32_t qos);
+    gmq_status publish(const char *topic, const void *data, size_t len, const gmq_metadata *properties, int32_t retain,
+                       int32_t qos);
+    void close();
     int32_t state() const;
 }
 

@@ -55,6 +55,12 @@ GMQ_DOC(gmq_server::set_methods, "set_methods(map): other methods from now on; o
 GMQ_DOC(gmq_server::close, "close(grace_ms): no more calls; open ones may go on for that long; CLOSED comes at the end.")
 GMQ_DOC(gmq_server::state, "state() -> int: one of STATE_IDLE and its like.")
 
+GMQ_DOC(gmq_observer, "Observer(url, options, queue, tag): sees what passes at the broker; the base topic has no meaning.")
+GMQ_DOC(gmq_observer::subscribe, "subscribe(filter, qos): a SUBSCRIBED event answers, OBSERVED events (payload as body) follow.")
+GMQ_DOC(gmq_observer::publish, "publish(topic, data, properties, retain, qos): a PUBLISHED event says how it went.")
+GMQ_DOC(gmq_observer::close, "close(): what was published goes out; CLOSED comes at the end.")
+GMQ_DOC(gmq_observer::state, "state() -> int: one of STATE_IDLE and its like.")
+
 GMQ_DOC(gmq_call, "A call, at the client or at the server.")
 GMQ_DOC(gmq_call::send, "send(data) -> bool: sends a message; False: not now, a WRITABLE event follows.")
 GMQ_DOC(gmq_call::half_close, "half_close(): of a client: no more messages follow.")

@@ -11,7 +11,7 @@ _MetadataIn: TypeAlias = Iterable[tuple[str | bytes, str | bytes]] | None
 Event: TypeAlias = tuple[int, int, int, str, Any, _Metadata]
 """(type, tag, code, text, body, metadata).
 
-body is the message (bytes), for CALL the new (Call, tag) of 2**63 or more, or None.
+body is the message or payload (bytes), for CALL the new (Call, tag) of 2**63 or more, or None.
 """
 
 Control: TypeAlias = tuple[int, int, str, Any, _Metadata]
@@ -48,6 +48,9 @@ EVENT_HALF_CLOSED: int
 EVENT_FINISHED: int
 EVENT_CLOSED: int
 EVENT_LOG: int
+EVENT_OBSERVED: int
+EVENT_SUBSCRIBED: int
+EVENT_PUBLISHED: int
 EVENT_USER: int
 
 STATE_IDLE: int
@@ -137,6 +140,15 @@ class Server:
     ) -> None: ...
     def set_methods(self, map: MethodMap, /) -> None: ...
     def close(self, grace_ms: int, /) -> None: ...
+    def state(self) -> int: ...
+
+class Observer:
+    def __init__(self, url: str, options: Options | None, queue: Queue, tag: int, /) -> None: ...
+    def subscribe(self, filter: str, qos: int, /) -> None: ...
+    def publish(
+        self, topic: str, data: Buffer, properties: _MetadataIn, retain: int, qos: int, /
+    ) -> None: ...
+    def close(self) -> None: ...
     def state(self) -> int: ...
 
 class Call:
