@@ -6,11 +6,13 @@
 #include <grpc_mqtt/buf.h>
 #include <grpc_mqtt/call.h>
 #include <grpc_mqtt/client.h>
+#include <grpc_mqtt/message.h>
 #include <grpc_mqtt/metadata.h>
 #include <grpc_mqtt/method_map.h>
 #include <grpc_mqtt/observer.h>
 #include <grpc_mqtt/options.h>
 #include <grpc_mqtt/queue.h>
+#include <grpc_mqtt/schema.h>
 #include <grpc_mqtt/server.h>
 
 #endif
