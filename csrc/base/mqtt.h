@@ -18,6 +18,9 @@ enum {
     GMQ__MQTT_QUOTA_EXCEEDED = 0x97,
 };
 
+/* For people: "not authorised"; "error" for an unknown one. Static string. */
+const char *gmq__mqtt_reason_text(int reason);
+
 typedef struct gmq__mqtt_property { /* MQTT 5 user property */
     gmq__span key, value;
 } gmq__mqtt_property;

@@ -1,8 +1,10 @@
 #include "engine/events.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 
 #define SMALL 64 /* places that are kept when all is quiet */
 
@@ -96,4 +98,17 @@ void gmq__ev_clear(gmq__ev *ev)
     gmq_metadata_free(ev->metadata);
     gmq__free(ev->text);
     memset(ev, 0, sizeof *ev);
+}
+
+void gmq__events_filters_refused(gmq__events *events, gmq__span base, int reason)
+{
+    gmq__ev ev = {.kind = GMQ__EV_FAILED, .code = GMQ_CODE_PERMISSION_DENIED};
+    if (reason == GMQ__MQTT_QUOTA_EXCEEDED)
+        ev.code = GMQ_CODE_RESOURCE_EXHAUSTED;
+    char text[384];
+    snprintf(text, sizeof text,
+             "the broker refused the server's subscriptions below \"%s\": %s (0x%02x)",
+             gmq__show(base).text, gmq__mqtt_reason_text(reason), (unsigned)reason);
+    ev.text = gmq__strdup(text);
+    gmq__events_push(events, &ev, false);
 }

@@ -23,4 +23,7 @@ bool gmq__events_pop(gmq__events *events, gmq__ev *out);
 bool gmq__events_sent(gmq__events *events, uint64_t call, size_t size);
 void gmq__events_free(gmq__events *events);
 
+/* FAILED: the broker answered a server's SUBSCRIBE below `base` with `reason`. */
+void gmq__events_filters_refused(gmq__events *events, gmq__span base, int reason);
+
 #endif

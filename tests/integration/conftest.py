@@ -1,5 +1,6 @@
 """Fixtures of the integration suite: a gRPC server, the gateway, a client of the dialect."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +16,17 @@ from servers import Server
 @pytest.fixture(scope="session")
 def relay_protoset(tmp_path_factory):
     return protoset(tmp_path_factory.mktemp("protoset"), ROOT / "tests/fixtures/protos/relay.proto")
+
+
+@pytest.fixture(scope="session")
+def broker_rules(tmp_path_factory):
+    """Settings of a mosquitto with the plugin broker_rules.c, made here."""
+    if not Path("/usr/include/mosquitto_plugin.h").exists():
+        pytest.skip("no header of mosquitto's plugins (Debian: mosquitto-dev)")
+    source = Path(__file__).with_name("broker_rules.c")
+    plugin = tmp_path_factory.mktemp("rules") / "broker_rules.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", plugin, source], check=True)
+    return (f"plugin {plugin}",)
 
 
 @pytest.fixture

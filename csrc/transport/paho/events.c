@@ -44,7 +44,7 @@ static void end_with_reason(gmq__pclient *c, uint32_t attempt, gmq__pstate from,
                             int reason)
 {
     char why[128];
-    snprintf(why, sizeof why, "%s (0x%02x)", gmq__reason_text(reason), (unsigned)reason);
+    snprintf(why, sizeof why, "%s (0x%02x)", gmq__mqtt_reason_text(reason), (unsigned)reason);
     gmq__pevent_end(c, attempt, from, told, reason, why);
 }
 
