@@ -250,4 +250,5 @@ GMQ_FALLIBLE(gmq_observer::gmq_observer)
     int64_t time_remaining_ms() const;
     const char *peer() const;
     void set_tag(uint64_t tag);
+    uint64_t owner_tag() const;
 }

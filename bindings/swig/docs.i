@@ -74,6 +74,7 @@ GMQ_DOC(gmq_call::path, "path() -> str: /package.Service/Method.")
 GMQ_DOC(gmq_call::kind, "kind() -> int: one of RPC_UNARY and its like; -1: not known, see resolve().")
 GMQ_DOC(gmq_call::time_remaining_ms, "time_remaining_ms() -> int: until its deadline; -1: it has none.")
 GMQ_DOC(gmq_call::peer, "peer() -> str: who is at the other side, for people to read.")
+GMQ_DOC(gmq_call::owner_tag, "owner_tag() -> int: the tag of the client or server that it belongs to.")
 GMQ_DOC(gmq_call::set_tag, "set_tag(tag): the tag of its events from now on.")
 
 GMQ_DOC(gmq_gateway, "Gateway(url, options, map, queue, tag): forwards calls of bound methods to gRPC servers.")

@@ -18,6 +18,51 @@ typedef struct gmq_batch {
     size_t count;
 } gmq_batch;
 
+static void gmq_swig_batch_free(gmq_batch *batch)
+{
+    size_t i;
+
+    for (i = 0; i < batch->count; i++)
+        gmq_event_free(batch->events[i]);
+    batch->count = 0;
+}
+
+/* New calls get tags of their own from here up, at once: events of the call may follow in the same batch. */
+static _Atomic uint64_t gmq_swig_last_tag = UINT64_C(1) << 63;
+
+/* The calls that began in this batch, under the tags that they have got since. */
+typedef struct gmq_swig_news {
+    const gmq_call *calls[GMQ_BATCH_MAX];
+    uint64_t tags[GMQ_BATCH_MAX];
+    size_t count;
+} gmq_swig_news;
+
+/* The new call of a CALL event, under a tag of its own; NULL when it was taken before. */
+static gmq_call *gmq_swig_take_call(gmq_event *event, gmq_swig_news *news, uint64_t *tag)
+{
+    gmq_call *call = gmq_event_take_call(event);
+
+    if (!call)
+        return NULL;
+    *tag = ++gmq_swig_last_tag;
+    gmq_call_set_tag(call, *tag);
+    news->calls[news->count] = call;
+    news->tags[news->count++] = *tag;
+    return call;
+}
+
+static uint64_t gmq_swig_tag_of(const gmq_swig_news *news, const gmq_event *event)
+{
+    const gmq_call *call = gmq_event_call(event);
+    size_t i;
+
+    for (i = news->count; call && i-- > 0;) {
+        if (news->calls[i] == call)
+            return news->tags[i];
+    }
+    return gmq_event_tag(event);
+}
+
 static _Thread_local gmq_status gmq_swig_status;
 
 static gmq_status gmq_swig_check(gmq_status status)

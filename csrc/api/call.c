@@ -438,6 +438,7 @@ gmq_status gmq_call_resolve(gmq_call *call, gmq_rpc_kind kind)
 const char *gmq_call_path(const gmq_call *call) { return call->path; }
 int32_t gmq_call_kind(const gmq_call *call) { return call->kind; }
 const char *gmq_call_peer(const gmq_call *call) { return gmq__runtime_peer(call->runtime); }
+uint64_t gmq_call_owner_tag(const gmq_call *call) { return gmq__runtime_tag(call->runtime); }
 
 int64_t gmq_call_time_remaining_ms(const gmq_call *call)
 {

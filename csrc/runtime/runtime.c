@@ -155,6 +155,7 @@ gmq_status gmq__runtime_new(gmq__runtime **out, const gmq__runtime_config *confi
 gmq__mailbox *gmq__runtime_mailbox(gmq__runtime *rt) { return &rt->mailbox; }
 int32_t gmq__runtime_state(const gmq__runtime *rt) { return atomic_load(&rt->state); }
 const char *gmq__runtime_peer(const gmq__runtime *rt) { return rt->peer; }
+uint64_t gmq__runtime_tag(const gmq__runtime *rt) { return rt->tag; }
 size_t gmq__runtime_send_buffer(const gmq__runtime *rt) { return rt->send_buffer; }
 size_t gmq__runtime_send_limit(const gmq__runtime *rt) { return rt->send_limit; }
 size_t gmq__runtime_metadata_limit(const gmq__runtime *rt) { return rt->metadata_limit; }

@@ -42,6 +42,9 @@ void gmq__runtime_release(gmq__runtime *runtime);
 gmq__mailbox *gmq__runtime_mailbox(gmq__runtime *runtime);
 int32_t gmq__runtime_state(const gmq__runtime *runtime);
 const char *gmq__runtime_peer(const gmq__runtime *runtime);
+
+/* The tag of the events that are not of a call. */
+uint64_t gmq__runtime_tag(const gmq__runtime *runtime);
 size_t gmq__runtime_send_buffer(const gmq__runtime *runtime);
 size_t gmq__runtime_send_limit(const gmq__runtime *runtime);
 size_t gmq__runtime_metadata_limit(const gmq__runtime *runtime);

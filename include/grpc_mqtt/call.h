@@ -110,6 +110,10 @@ GMQ_API int64_t gmq_call_time_remaining_ms(const gmq_call *call);
  *  end is met. Borrowed: valid as long as a handle of the call. Since 0.1. */
 GMQ_API const char *gmq_call_peer(const gmq_call *call);
 
+/** Tag of the client or server that the call belongs to: which of several that share a queue a CALL
+ *  event is for. Since 0.1. */
+GMQ_API uint64_t gmq_call_owner_tag(const gmq_call *call);
+
 /** Gives the call another tag; events taken from the queue later carry it, also those that wait
  *  there already. A server's new call has tag 0. Since 0.1. */
 GMQ_API void gmq_call_set_tag(gmq_call *call, uint64_t tag);

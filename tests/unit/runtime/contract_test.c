@@ -157,6 +157,8 @@ static void tag_is_read_when_the_event_is_taken_test(void **state)
     gmq_call_cancel(served); /* its FINISHED comes after that of the client has been asked for */
     rig_skip(r.server_queue, GMQ_EVENT_FINISHED);
     gmq_queue *queue = r.client_queue;
+    assert_int_equal(gmq_call_owner_tag(call), CLIENT_TAG);
+    assert_int_equal(gmq_call_owner_tag(served), SERVER_TAG);
     gmq_call_set_tag(call, 70);
     ok(gmq_queue_wait(queue, 20000, events, 1, &count));
     assert_int_equal(gmq_event_tag(events[0]), 70);
