@@ -5,6 +5,7 @@
 #include <grpc_mqtt/base.h>
 #include <grpc_mqtt/buf.h>
 #include <grpc_mqtt/call.h>
+#include <grpc_mqtt/channel.h>
 #include <grpc_mqtt/client.h>
 #include <grpc_mqtt/message.h>
 #include <grpc_mqtt/metadata.h>
