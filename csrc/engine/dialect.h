@@ -49,6 +49,7 @@ typedef struct gmq__dialect {
                          const gmq_metadata *trailing, int64_t now);
     gmq_status (*resolve)(gmq__engine *engine, gmq__call *call, gmq_rpc_kind kind, int64_t now);
     void (*drain)(gmq__engine *engine, int64_t now);
+    void (*leave)(gmq__engine *engine, int64_t now); /* NULL: there is no goodbye */
     void (*discard)(gmq__engine *engine,
                     gmq__call *call); /* frees what the call holds; any state, no events */
     size_t (*tombstones)(const gmq__engine *engine);
@@ -76,11 +77,12 @@ typedef struct gmq__slot {
 struct gmq__engine {
     gmq__engine_config config;       /* base: our copy */
     const gmq__dialect *dialects[2]; /* the first one starts calls; topics are offered in order */
-    size_t ndialects;
-    size_t ungranted;    /* dialects whose subscriptions are not granted yet */
-    void *dialect_state; /* the session dialect's */
-    void *link_state;    /* the link dialect's */
-    bool calls_turn;     /* the next publish is a single call's, where there is one */
+    size_t ndialects, nspoken;       /* the first `nspoken` are told of connections */
+    bool choosing;                   /* client: the first call chooses between the two */
+    size_t ungranted;                /* dialects whose subscriptions are not granted yet */
+    void *dialect_state;             /* the session dialect's */
+    void *link_state;                /* the link dialect's */
+    bool calls_turn;                 /* the next publish is a single call's, where there is one */
     bool connected;
     bool window_full; /* at the last pull */
     gmq__mqtt_limits limits;

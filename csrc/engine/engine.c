@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "engine/dialect.h"
-#include "engine/link/credit.h"
+#include "engine/link/link.h"
 #include "wire/link_topic.h"
 #include "wire/packet.h"
 
@@ -45,8 +45,6 @@ static gmq_status check_link(const gmq__engine_config *config)
     const gmq__link_config *c = &config->link;
     bool client = config->role == GMQ__ROLE_CLIENT;
     gmq__span name = client ? c->client_id : c->server_id;
-    if (client && config->speak == GMQ__SPEAK_BOTH)
-        return gmq__fail(GMQ_E_INVALID, "engine: a client speaks one dialect");
     if (!gmq__link_name_valid(name))
         return gmq__fail(GMQ_E_INVALID, "engine: id \"%s\" is not 1 to 64 of [A-Za-z0-9_.-]",
                          gmq__show(name).text);
@@ -90,6 +88,8 @@ static gmq_status open_dialects(gmq__engine *engine)
         }
         engine->dialects[engine->ndialects++] = all[at];
     }
+    engine->choosing = speak == GMQ__SPEAK_BOTH && engine->config.role == GMQ__ROLE_CLIENT;
+    engine->nspoken = engine->choosing ? 1 : engine->ndialects;
     return GMQ_OK;
 }
 
@@ -156,8 +156,8 @@ void gmq__engine_connected(gmq__engine *engine, const gmq__mqtt_limits *limits, 
 {
     engine->connected = true;
     engine->limits = *limits;
-    engine->ungranted = engine->ndialects;
-    for (size_t at = 0; at < engine->ndialects; at++)
+    engine->ungranted = engine->nspoken;
+    for (size_t at = 0; at < engine->nspoken; at++)
         engine->dialects[at]->connected(engine, now);
     bury(engine);
 }
@@ -333,6 +333,27 @@ bool gmq__engine_next_event(gmq__engine *engine, gmq__ev *out)
 
 /* ---- Calls ---- */
 
+bool gmq__engine_undecided(const gmq__engine *engine)
+{
+    return engine->choosing && !gmq__link_client_looked(engine);
+}
+
+/* M14: from the first call on a client speaks one dialect. */
+static void choose(gmq__engine *engine, int64_t now)
+{
+    engine->choosing = false;
+    if (gmq__link_client_announced(engine)) {
+        engine->dialects[1]->close(engine);
+        engine->ndialects = 1;
+        return;
+    }
+    gmq__link_client_retire(engine);
+    engine->dialects[1] = engine->dialects[0];
+    engine->dialects[0] = &gmq__session_dialect;
+    if (engine->connected)
+        engine->dialects[0]->connected(engine, now);
+}
+
 gmq_status gmq__engine_start(gmq__engine *engine, const gmq__call_args *args, int64_t now)
 {
     if (engine->config.role != GMQ__ROLE_CLIENT || !args->id)
@@ -340,6 +361,10 @@ gmq_status gmq__engine_start(gmq__engine *engine, const gmq__call_args *args, in
     if (gmq__call_find(engine, args->id))
         return gmq__fail(GMQ_E_EXISTS, "engine: call id %llu is in use",
                          (unsigned long long)args->id);
+    if (gmq__engine_undecided(engine))
+        return gmq__fail(GMQ_E_STATE, "engine: the dialect is not known yet");
+    if (engine->choosing)
+        choose(engine, now);
     gmq_status status = engine->dialects[0]->start(engine, args, now);
     bury(engine);
     return status;
@@ -442,6 +467,21 @@ void gmq__engine_drain(gmq__engine *engine, int64_t now)
 {
     for (size_t at = 0; at < engine->ndialects; at++)
         engine->dialects[at]->drain(engine, now);
+    bury(engine);
+}
+
+void gmq__engine_services(gmq__engine *engine, const char *const *services)
+{
+    engine->config.link.services = services;
+    if (engine->link_state)
+        gmq__link_server_services(engine);
+}
+
+void gmq__engine_leave(gmq__engine *engine, int64_t now)
+{
+    for (size_t at = 0; at < engine->ndialects; at++)
+        if (engine->dialects[at]->leave)
+            engine->dialects[at]->leave(engine, now);
     bury(engine);
 }
 

@@ -29,7 +29,8 @@ typedef enum gmq__role {
 typedef enum gmq__speak { /* dialects of an engine */
                           GMQ__SPEAK_SESSION,
                           GMQ__SPEAK_LINK,
-                          GMQ__SPEAK_BOTH, /* a server only */
+                          GMQ__SPEAK_BOTH, /* a server: both at once; a client: one of them, chosen
+                                              with its first call and kept */
 } gmq__speak;
 
 /* What the link dialect needs. Spans are copied; names are of the kind gmq__link_name_valid(). */
@@ -47,7 +48,7 @@ typedef struct gmq__link_config {
     int64_t grace_ns; /* a peer whose Will came may come back within (4 s) */
     uint64_t since_unix_s;
     const char *version;         /* both for the presence; may be NULL */
-    const char *const *services; /* likewise; ends with NULL; must live as long as the engine */
+    const char *const *services; /* likewise; ends with NULL; see gmq__engine_services() */
 } gmq__link_config;
 
 typedef struct gmq__engine_config {
@@ -147,7 +148,9 @@ bool gmq__engine_next_output(gmq__engine *engine, bool may_publish, int64_t now,
 
 typedef enum gmq__ev_kind {
     GMQ__EV_READY,  /* connection usable: a server's filters are granted, a client may call; once a
-                       connection */
+                       connection, and again after ABSENT */
+    GMQ__EV_ABSENT, /* client, link dialect: no server is announced; code, text. Until READY calls
+                       without wait_for_ready end UNAVAILABLE where no link is left */
     GMQ__EV_FAILED, /* server: its filters were refused; code, text */
     GMQ__EV_CALL,   /* server: new call; call, path, method, metadata, deadline */
     GMQ__EV_INITIAL_METADATA,
@@ -218,6 +221,17 @@ gmq_status gmq__engine_finish(gmq__engine *engine, uint64_t call, int32_t code, 
  * cancelled, or finished with another status than OK; what arrives is held, within receive_buffer
  * and reassembly_limit. GMQ_E_STATE: the kind is known. */
 gmq_status gmq__engine_resolve(gmq__engine *engine, uint64_t call, gmq_rpc_kind kind, int64_t now);
+
+/* A client that speaks both has not looked yet (it is not connected, or the presences have not
+ * come): gmq__engine_start() says GMQ_E_STATE. READY follows when it has. */
+bool gmq__engine_undecided(const gmq__engine *engine);
+
+/* Server: what its presence names from now on; ends with NULL, must live until the next time. */
+void gmq__engine_services(gmq__engine *engine, const char *const *services);
+
+/* Says goodbye to the peers, before an orderly disconnect: what is on links ends, nothing new
+ * begins. Calls are best over before. */
+void gmq__engine_leave(gmq__engine *engine, int64_t now);
 
 /* Server: refuse new calls (UNAVAILABLE "server is shutting down"), open ones go on. Client: no
  * effect. */

@@ -2,6 +2,7 @@
  * session_answer.c. */
 #include "engine/session_answer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -344,8 +345,7 @@ void gmq__session_client_timer(gmq__engine *engine, gmq__session *s, int64_t now
 
 void gmq__session_client_connected(gmq__engine *engine, int64_t now)
 {
-    gmq__ev ev = {.kind = GMQ__EV_READY};
-    gmq__events_push(&engine->events, &ev, false);
+    gmq__dialect_granted(engine);
     gmq__pool_connected(&state_of(engine)->pool, now);
 }
 
@@ -377,10 +377,12 @@ static void refuse_waiting(gmq__engine *engine, int reason, int64_t now)
     gmq__session_state *state = state_of(engine);
     int32_t code = reason == GMQ__MQTT_QUOTA_EXCEEDED ? GMQ_CODE_RESOURCE_EXHAUSTED
                                                       : GMQ_CODE_PERMISSION_DENIED;
+    char text[128];
+    snprintf(text, sizeof text, "the broker refused the subscription for the answer: %s (0x%02x)",
+             gmq__mqtt_reason_text(reason), (unsigned)reason);
     gmq__node *node;
     while ((node = gmq__list_first(&state->waiting)))
-        fail_str(engine, of_waiting(node), code,
-                 "the broker refused the subscription for the answer", now);
+        fail_str(engine, of_waiting(node), code, text, now);
 }
 
 void gmq__session_client_acked(gmq__engine *engine, uint64_t token, int reason, int64_t now)

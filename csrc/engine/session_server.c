@@ -498,11 +498,7 @@ void gmq__session_server_acked(gmq__engine *engine, uint64_t token, int reason, 
         gmq__dialect_granted(engine);
         return;
     }
-    gmq__ev ev = {.kind = GMQ__EV_FAILED, .code = GMQ_CODE_PERMISSION_DENIED};
-    if (reason == GMQ__MQTT_QUOTA_EXCEEDED)
-        ev.code = GMQ_CODE_RESOURCE_EXHAUSTED;
-    ev.text = gmq__strdup("the broker refused the server's subscriptions");
-    gmq__events_push(&engine->events, &ev, false);
+    gmq__events_filters_refused(&engine->events, engine->config.base, reason);
 }
 
 void gmq__session_server_call_acked(gmq__engine *engine, gmq__session *s, bool first, int reason,

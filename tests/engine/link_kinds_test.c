@@ -69,7 +69,7 @@ static void a_first_call_costs_one_round_trip(void **state)
     assert_true(sim_run_until(&w->sim, SIM_S, world_all_done, w));
     assert_int_equal(w->calls[2].ended_at - begun, 2 * w->sim.faults.latency_ns);
     assert_int_equal(w->client->publishes - before, 1);
-    assert_int_equal(w->client->subscribes, 1);
+    assert_int_equal(w->client->subscribes, 2);
     closed(w);
 }
 

@@ -309,7 +309,19 @@ void world_speak_link(world *w)
     memcpy(w->server_config.link.instance, "INSTANCE", 8);
 }
 
+static bool is_ready(void *ctx) { return ((world *)ctx)->ready; }
+
 void world_open(world *w)
+{
+    world_connect(w);
+    if (w->client_config.speak == GMQ__SPEAK_SESSION)
+        sim_settle(&w->sim);
+    else /* the presences are looked for */
+        sim_run_until(&w->sim, 5 * SIM_S, is_ready, w);
+    assert_true(w->ready);
+}
+
+void world_connect(world *w)
 {
     w->server = w->serving = sim_add(&w->sim, &w->server_config, on_server, w);
     w->client = sim_add(&w->sim, &w->client_config, on_client, w);
@@ -318,8 +330,6 @@ void world_open(world *w)
     sim_connect(w->server);
     sim_run(&w->sim, 10 * SIM_MS);
     sim_connect(w->client);
-    sim_settle(&w->sim);
-    assert_true(w->ready);
 }
 
 void world_free(world *w) { sim_free(&w->sim); }

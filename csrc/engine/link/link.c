@@ -127,7 +127,7 @@ static void say_close(gmq__engine *engine, gmq__span id, gmq__span topic, int32_
     gmq__link_frame f = {GMQ__LINK_CLOSE, 0, 0, gmq__bytes_span(&body)};
     gmq__link_frame_put(&out, &f);
     reply *r = NULL;
-    if (!body.failed && !out.failed && state->nreplies < REPLIES_MOST)
+    if (!body.failed && !out.failed && (state->nreplies < REPLIES_MOST || state->leaving))
         r = gmq__malloc(sizeof *r + out.len + topic.len);
     if (r) {
         memset(&r->node, 0, sizeof r->node);
@@ -282,7 +282,7 @@ static gmq_status dialect_open(gmq__engine *engine)
     gmq__list_init(&s->replies);
     gmq__list_init(&s->waiting);
     gmq__list_init(&s->servers);
-    s->retry_at = INT64_MAX;
+    s->retry_at = s->look_at = INT64_MAX;
     c->random(c->random_ctx, &s->links.seed, sizeof s->links.seed);
     s->by_serial.seed = s->tombstones.by_sid.seed = s->links.seed;
     engine->link_state = s;
@@ -331,10 +331,11 @@ static void dialect_disconnected(gmq__engine *engine, int32_t code, const char *
 {
     gmq__link_state *s = state_of(engine);
     bury(s);
-    s->granted = s->subscribe_due = s->presence_due = false;
+    s->granted = s->subscribe_due = s->presence_due = s->unsubscribe_due = false;
     size_t at = 0;
     for (gmq__link *link; (link = gmq__map_next(&s->links, &at));) {
         link->in_flight = 0;
+        link->tried = link->out.last != 0;
         gmq__link_rearm(engine, link, now);
     }
     gmq__link_is_client(engine) ? gmq__link_client_disconnected(engine, code, why, now)
@@ -356,7 +357,7 @@ static void dialect_message(gmq__engine *engine, const gmq__mqtt_message *messag
 }
 
 /* All that was sent and not acknowledged goes again: the broker may have lost it. */
-static void granted(gmq__engine *engine, int64_t now)
+void gmq__link_granted(gmq__engine *engine, int64_t now)
 {
     gmq__link_state *s = state_of(engine);
     size_t at = 0;
@@ -373,7 +374,8 @@ static void packet_acked(gmq__engine *engine, gmq__link *link, int reason, int64
 {
     link->in_flight -= link->in_flight != 0;
     bool opening = link->phase == GMQ__LINK_IS_OPENING;
-    if (reason >= 0x80 || (opening && reason == GMQ__MQTT_NO_SUBSCRIBERS))
+    /* after a reconnect the server may only be later than we are */
+    if (reason >= 0x80 || (opening && !link->tried && reason == GMQ__MQTT_NO_SUBSCRIBERS))
         gmq__link_is_client(engine) ? gmq__link_client_refused(engine, link, reason, now)
                                     : gmq__link_server_refused(engine, link, reason, now);
     gmq__link_wake(engine, link);
@@ -391,10 +393,8 @@ static void dialect_acked(gmq__engine *engine, uint64_t token, int reason, int64
         packet_acked(engine, link, reason, now);
     if (kind != GMQ__LINK_TOKEN_FILTERS)
         return;
-    if (reason < 0x80)
-        granted(engine, now);
-    gmq__link_is_client(engine) ? gmq__link_client_filters(engine, reason, now)
-                                : gmq__link_server_filters(engine, reason, now);
+    gmq__link_is_client(engine) ? gmq__link_client_filters(engine, (unsigned)serial, reason, now)
+                                : gmq__link_server_filters(engine, (unsigned)serial, reason, now);
 }
 
 static void dialect_call_acked(gmq__engine *engine, gmq__call *call, bool mark, int reason,
@@ -408,7 +408,8 @@ static int64_t dialect_deadline(const gmq__engine *engine)
     const gmq__link_state *s = state_of(engine);
     gmq__heap_node *first = gmq__heap_first(&s->timers);
     int64_t at = gmq__tombstones_deadline(&s->tombstones);
-    at = least(at, engine->connected ? s->retry_at : INT64_MAX);
+    if (engine->connected)
+        at = least(at, least(s->retry_at, s->look_at));
     return least(at, first ? first->key : INT64_MAX);
 }
 
@@ -425,8 +426,8 @@ static void dialect_timer(gmq__engine *engine, int64_t now)
         if (link->phase != GMQ__LINK_IS_GONE && link->timer.key <= now)
             gmq__heap_set(&s->timers, &link->timer, now + 1);
     }
-    if (now >= s->retry_at && engine->connected)
-        gmq__link_client_retry(engine, now);
+    if (engine->connected && gmq__link_is_client(engine))
+        gmq__link_client_timer(engine, now);
 }
 
 static void fail_call(gmq__engine *engine, gmq__lcall *c, int32_t code, const char *text,
@@ -480,6 +481,41 @@ static bool pull_reply(gmq__engine *engine, gmq__output *out)
     return !engine->topic.failed && !engine->payload.failed;
 }
 
+/* M3, M4: what the Will would say, at an orderly end. */
+static bool pull_bye(gmq__engine *engine, gmq__output *out)
+{
+    gmq__link_state *s = state_of(engine);
+    bool client = gmq__link_is_client(engine);
+    if (!s->bye_due)
+        return false;
+    s->bye_due = false;
+    gmq__bytes_clear(&engine->topic);
+    if (client)
+        gmq__link_topic_gone(&engine->topic, engine->config.base, gmq__bytes_span(&s->name));
+    else
+        gmq__link_topic_presence(&engine->topic, engine->config.base, gmq__bytes_span(&s->name));
+    out->kind = GMQ__OUT_PUBLISH;
+    out->token = (uint64_t)GMQ__LINK_TOKEN_NOBODY << GMQ__TOKEN_KIND_SHIFT;
+    out->message.topic = gmq__bytes_span(&engine->topic);
+    out->message.qos = 1;
+    out->message.retain = !client;
+    return !engine->topic.failed;
+}
+
+static void dialect_leave(gmq__engine *engine, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    bool client = gmq__link_is_client(engine);
+    const char *text = client ? "the client is closed" : "the server is closed";
+    size_t at = 0;
+    bury(s);
+    s->leaving = s->draining = true;
+    s->subscribe_due = s->presence_due = false;
+    s->bye_due = client ? s->opened : true;
+    for (gmq__link *link; (link = gmq__map_next(&s->links, &at));)
+        gmq__link_finish(engine, link, GMQ_CODE_UNAVAILABLE, text, true, now);
+}
+
 static bool dialect_publish(gmq__engine *engine, int64_t now, gmq__output *out)
 {
     bury(state_of(engine));
@@ -487,7 +523,7 @@ static bool dialect_publish(gmq__engine *engine, int64_t now, gmq__output *out)
         return false;
     if (state_of(engine)->presence_due && gmq__link_server_presence(engine, out))
         return true;
-    return pull_reply(engine, out) || gmq__link_publish(engine, now, out);
+    return pull_reply(engine, out) || pull_bye(engine, out) || gmq__link_publish(engine, now, out);
 }
 
 static bool dialect_wants(const gmq__engine *engine, int64_t now)
@@ -495,7 +531,7 @@ static bool dialect_wants(const gmq__engine *engine, int64_t now)
     const gmq__link_state *s = state_of(engine);
     if (!dialect_ready(engine))
         return false;
-    if (s->presence_due || s->nreplies)
+    if (s->presence_due || s->nreplies || s->bye_due)
         return true;
     for (gmq__node *n = s->ready.head.next; n != &s->ready.head; n = n->next)
         if (gmq__link_wants(engine, GMQ__CONTAINER(n, gmq__link, ready), now))
@@ -583,6 +619,7 @@ const gmq__dialect gmq__link_dialect = {
     .finish = gmq__link_server_finish,
     .resolve = dialect_resolve,
     .drain = dialect_drain,
+    .leave = dialect_leave,
     .discard = gmq__lcall_discard,
     .tombstones = dialect_tombstones,
     .subscriptions = dialect_subscriptions,

@@ -49,6 +49,7 @@ typedef struct gmq__link {
     uint32_t in_flight; /* publishes without PUBACK */
     uint32_t unacked;   /* packets that came since the last acknowledgement */
     bool ack_now, ping_due, pong_due, urgent, active;
+    bool tried; /* client: its opening was sent in an earlier connection too */
     uint8_t pong[8];
     int64_t ack_at, linger_at;
     int64_t quiet_from; /* last packet of the peer, or when there began to be a reason for one */
@@ -108,8 +109,14 @@ typedef struct gmq__link_state {
     size_t nreplies;
     gmq__bytes frames;             /* of the packet that is being made */
     gmq__bytes name, inbox, group; /* of the config, ours */
-    bool subscribe_due, granted, draining;
+    bool subscribe_due, granted, draining, leaving, bye_due;
     /* client */
+    uint8_t asked, answered; /* bits: filters sent, and granted or not, on this connection */
+    bool blind;              /* presences may not be read */
+    bool looked;             /* what is retained has come: who is not announced is not there */
+    bool told, told_ready;   /* READY or ABSENT was told on this connection; which one */
+    bool retired, opened;    /* the session dialect was chosen; there was a link */
+    int64_t connected_at, look_at;
     gmq__link *current; /* takes new calls; NULL = none */
     gmq__list waiting;  /* calls that are on no link */
     int64_t retry_at;   /* they try again; INT64_MAX = when a server shows itself */
@@ -152,7 +159,8 @@ void gmq__link_finish(gmq__engine *engine, gmq__link *link, int32_t code, const 
 void gmq__link_wake(gmq__engine *engine, gmq__link *link); /* it may have something to publish */
 void gmq__link_rearm(gmq__engine *engine, gmq__link *link, int64_t now);
 void gmq__link_control(gmq__engine *engine, gmq__link *link, uint8_t type, uint64_t call,
-                       gmq__span body); /* a frame that goes before all others */
+                       gmq__span body);                   /* a frame that goes before all others */
+void gmq__link_granted(gmq__engine *engine, int64_t now); /* links may publish (again) */
 /* CLOSE of a link that we do not have (or no longer), sent once, as far as there is memory. */
 void gmq__link_refuse(gmq__engine *engine, gmq__span id, gmq__span topic, int32_t code,
                       const char *text);
@@ -199,7 +207,7 @@ void gmq__link_take(gmq__engine *engine, gmq__link *link, const gmq__link_packet
     bool gmq__##role##_claims(const gmq__engine *engine, gmq__span topic);                         \
     void gmq__##role##_message(gmq__engine *engine, const gmq__mqtt_message *message,              \
                                gmq_buf *payload, int64_t now);                                     \
-    void gmq__##role##_filters(gmq__engine *engine, int reason, int64_t now);                      \
+    void gmq__##role##_filters(gmq__engine *engine, unsigned which, int reason, int64_t now);      \
     bool gmq__##role##_pull(gmq__engine *engine, gmq__output *out);                                \
     void gmq__##role##_refused(gmq__engine *engine, gmq__link *link, int reason, int64_t now);     \
     void gmq__##role##_link_frame(gmq__engine *engine, gmq__link *link, const gmq__link_frame *f,  \
@@ -215,12 +223,18 @@ GMQ__LINK_ROLE(link_server);
 gmq_status gmq__link_client_start(gmq__engine *engine, const gmq__call_args *args, int64_t now);
 gmq_status gmq__link_client_half_close(gmq__engine *engine, gmq__call *call, int64_t now);
 void gmq__link_client_retry(gmq__engine *engine, int64_t now); /* waiting calls try again */
+/* The presences that are retained have come, as far as one can know. */
+bool gmq__link_client_looked(const gmq__engine *engine);
+bool gmq__link_client_announced(const gmq__engine *engine); /* a server is */
+void gmq__link_client_retire(gmq__engine *engine); /* the dialect is not spoken after all */
+void gmq__link_client_timer(gmq__engine *engine, int64_t now);
 /* The link is over: of its calls, those that may wait go back to waiting. */
 void gmq__link_client_ended(gmq__engine *engine, gmq__link *link, int64_t now);
 void gmq__link_server_new_call(gmq__engine *engine, gmq__link *link, const gmq__link_frame *f,
                                int64_t now);
 void gmq__link_server_sent_status(gmq__engine *engine, gmq__lcall *c);
 bool gmq__link_server_presence(gmq__engine *engine, gmq__output *out);
+void gmq__link_server_services(gmq__engine *engine); /* its services changed */
 gmq_status gmq__link_server_send_initial(gmq__engine *engine, gmq__call *call,
                                          const gmq_metadata *md, int64_t now);
 gmq_status gmq__link_server_finish(gmq__engine *engine, gmq__call *call, int32_t code,

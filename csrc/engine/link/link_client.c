@@ -11,6 +11,10 @@
 #define BACKOFF_FIRST (1000 * MS)
 #define BACKOFF_MOST  (120000 * MS)
 #define SERVERS_MOST  1024
+#define PRESENCES     1u /* filters, as bits */
+#define INBOX         2u
+#define LOOK_LEAST    (20 * MS)
+#define LOOK_MOST     (500 * MS)
 
 static gmq__link_state *state_of(const gmq__engine *engine) { return gmq__link_state_of(engine); }
 static gmq__lcall *of_member(gmq__node *node) { return GMQ__CONTAINER(node, gmq__lcall, member); }
@@ -96,7 +100,7 @@ static gmq__link *current_link(gmq__engine *engine, int64_t now)
 {
     gmq__link_state *s = state_of(engine);
     uint8_t id[GMQ__LINK_ID_LEN];
-    if (s->current)
+    if (s->current && (s->current->gone_at == INT64_MAX || !s->nservers))
         return s->current;
     engine->config.random(engine->config.random_ctx, id, sizeof id);
     gmq__link *link = gmq__link_new(engine, gmq__span_of(id, sizeof id), GMQ__LINK_IS_OPENING, now);
@@ -109,21 +113,60 @@ static gmq__link *current_link(gmq__engine *engine, int64_t now)
         return NULL;
     }
     s->current = link;
+    s->opened = true;
     return link;
 }
 
+/* Nobody is there to take a call: looked for in vain, and no link is left. */
+static bool absent(const gmq__link_state *s)
+{
+    return s->looked && !s->nservers && !s->blind && !s->current;
+}
+
+static void no_server(gmq__engine *engine, gmq__bytes *out)
+{
+    gmq__bytes_put_str(out, "no server is announced at ");
+    gmq__bytes_put(out, engine->config.base.data, engine->config.base.len);
+}
+
+static void back_off(gmq__engine *engine, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    uint32_t jitter;
+    engine->config.random(engine->config.random_ctx, &jitter, sizeof jitter);
+    s->backoff = s->backoff ? s->backoff / 10 * 16 : BACKOFF_FIRST;
+    if (s->backoff > BACKOFF_MOST)
+        s->backoff = BACKOFF_MOST;
+    s->retry_at = now + s->backoff / 100 * (80 + jitter % 41);
+}
+
+static void fail_absent(gmq__engine *engine, gmq__lcall *c, int64_t now)
+{
+    gmq__bytes text = {0};
+    no_server(engine, &text);
+    gmq__link_client_fail(engine, c, GMQ_CODE_UNAVAILABLE, gmq__bytes_span(&text), true, now);
+    gmq__bytes_free(&text);
+}
+
 /* A call whose turn it is leaves its HEADERS with its message, where it has only one. */
-static void attach(gmq__engine *engine, gmq__lcall *c, int64_t now)
+static void attach(gmq__engine *engine, gmq__lcall *c, bool retry, int64_t now)
 {
     gmq__link_state *s = state_of(engine);
     bool complete = gmq__rpc_client_streams(c->call.kind) || c->request_given;
     if (c->phase != GMQ__LCALL_WAITING || !complete)
         return;
-    bool wait = c->wait_for_ready && (!engine->connected || s->retry_at != INT64_MAX);
+    bool nobody = absent(s) && !retry;
+    if (nobody && !c->wait_for_ready) {
+        fail_absent(engine, c, now);
+        return;
+    }
+    bool wait = c->wait_for_ready && (!engine->connected || s->retry_at != INT64_MAX || nobody);
     gmq__link *link = wait ? NULL : current_link(engine, now);
     if (wait) {
         if (!gmq__node_linked(&c->member))
             gmq__list_push(&s->waiting, &c->member);
+        if (nobody && s->retry_at == INT64_MAX)
+            back_off(engine, now);
         return;
     }
     if (!link || !make_headers(c, now)) {
@@ -148,18 +191,7 @@ void gmq__link_client_retry(gmq__engine *engine, int64_t now)
     while ((node = gmq__list_pop(&s->waiting)))
         gmq__list_push(&calls, node);
     while ((node = gmq__list_pop(&calls)))
-        attach(engine, of_member(node), now);
-}
-
-static void back_off(gmq__engine *engine, int64_t now)
-{
-    gmq__link_state *s = state_of(engine);
-    uint32_t jitter;
-    engine->config.random(engine->config.random_ctx, &jitter, sizeof jitter);
-    s->backoff = s->backoff ? s->backoff / 10 * 16 : BACKOFF_FIRST;
-    if (s->backoff > BACKOFF_MOST)
-        s->backoff = BACKOFF_MOST;
-    s->retry_at = now + s->backoff / 100 * (80 + jitter % 41);
+        attach(engine, of_member(node), true, now);
 }
 
 /* Its HEADERS have not left: it may go to another link. */
@@ -226,6 +258,86 @@ static gmq__link_server *find_server(gmq__link_state *s, gmq__span name)
     return NULL;
 }
 
+/* READY and ABSENT, as they change. */
+static void tell(gmq__engine *engine)
+{
+    gmq__link_state *s = state_of(engine);
+    bool ready = s->nservers || s->blind || engine->choosing;
+    gmq__ev ev = {.kind = ready ? GMQ__EV_READY : GMQ__EV_ABSENT, .code = GMQ_CODE_UNAVAILABLE};
+    gmq__bytes text = {0};
+    if (!s->looked || s->retired || (s->told && s->told_ready == ready))
+        return;
+    if (!ready) {
+        no_server(engine, &text);
+        ev.text = gmq__strndup((const char *)text.data, text.len);
+        gmq__bytes_free(&text);
+    }
+    s->told = true;
+    s->told_ready = ready;
+    gmq__events_push(&engine->events, &ev, false);
+}
+
+/* An opening that has not left: there is nobody to send it to. */
+static void drop_opening(gmq__engine *engine, int64_t now)
+{
+    gmq__link *link = state_of(engine)->current;
+    gmq__bytes text = {0};
+    if (!link || link->out.last)
+        return;
+    no_server(engine, &text);
+    gmq__bytes_put_u8(&text, 0);
+    gmq__link_finish(engine, link, GMQ_CODE_UNAVAILABLE,
+                     text.failed ? "no server is announced" : (const char *)text.data, false, now);
+    gmq__bytes_free(&text);
+}
+
+static void look_is_over(gmq__engine *engine, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    size_t at = 0;
+    s->looked = true;
+    s->look_at = INT64_MAX;
+    tell(engine);
+    if (!s->nservers && !s->blind && !engine->choosing)
+        drop_opening(engine, now);
+    for (gmq__link *link; (link = gmq__map_next(&s->links, &at));)
+        gmq__link_wake(engine, link);
+}
+
+/* M14: the retained presences follow the answers to the subscriptions. */
+static void look(gmq__engine *engine, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    if (s->looked || s->answered != (PRESENCES | INBOX))
+        return;
+    int64_t patience = 2 * (now - s->connected_at);
+    patience = patience < LOOK_LEAST ? LOOK_LEAST : patience > LOOK_MOST ? LOOK_MOST : patience;
+    if (s->nservers || s->blind)
+        look_is_over(engine, now);
+    else if (s->look_at == INT64_MAX)
+        s->look_at = now + patience;
+}
+
+bool gmq__link_client_looked(const gmq__engine *engine) { return state_of(engine)->looked; }
+bool gmq__link_client_announced(const gmq__engine *engine) { return state_of(engine)->nservers; }
+
+void gmq__link_client_retire(gmq__engine *engine)
+{
+    gmq__link_state *s = state_of(engine);
+    s->retired = true;
+    s->unsubscribe_due = s->granted;
+    s->granted = false;
+}
+
+void gmq__link_client_timer(gmq__engine *engine, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    if (now >= s->look_at)
+        look_is_over(engine, now);
+    if (now >= s->retry_at)
+        gmq__link_client_retry(engine, now);
+}
+
 /* M27: of the links to this server those that are not to this instance (NULL: to any). */
 static void former_links(gmq__engine *engine, gmq__span name, const uint8_t *instance, int64_t now)
 {
@@ -240,6 +352,8 @@ static void former_links(gmq__engine *engine, gmq__span name, const uint8_t *ins
         } else if (!memcmp(link->instance, instance, sizeof link->instance)) {
             link->gone_at = INT64_MAX;
             gmq__link_rearm(engine, link, now);
+            if (!state_of(engine)->current && link->phase == GMQ__LINK_IS_OPEN)
+                state_of(engine)->current = link;
         } else {
             gmq__link_finish(engine, link, GMQ_CODE_UNAVAILABLE, "the server was restarted", false,
                              now);
@@ -268,6 +382,7 @@ static void take_presence(gmq__engine *engine, gmq__span name, gmq__span payload
     former_links(engine, name, payload.len ? p.instance.data : NULL, now);
     if (!payload.len || !gmq__presence_has(&p, GMQ__PRESENCE_DIALECTS, "link")) {
         forget_server(s, server);
+        tell(engine);
         return;
     }
     if (!server && s->nservers < SERVERS_MOST) {
@@ -283,6 +398,8 @@ static void take_presence(gmq__engine *engine, gmq__span name, gmq__span payload
         memcpy(server->instance, p.instance.data, sizeof server->instance);
         server->features = p.features;
     }
+    look(engine, now);
+    tell(engine);
     if (engine->connected && s->retry_at != INT64_MAX)
         gmq__link_client_retry(engine, now);
 }
@@ -498,9 +615,11 @@ void gmq__link_client_call_frame(gmq__engine *engine, gmq__lcall *c, const gmq__
 
 void gmq__link_client_connected(gmq__engine *engine, int64_t now)
 {
-    (void)now;
-    engine->ungranted = 1; /* a call may be made now; it leaves when the inbox is there */
-    gmq__dialect_granted(engine);
+    gmq__link_state *s = state_of(engine);
+    s->asked = s->answered = 0;
+    s->looked = s->told = s->blind = false;
+    s->connected_at = now;
+    s->look_at = INT64_MAX;
 }
 
 void gmq__link_client_disconnected(gmq__engine *engine, int32_t code, const char *why, int64_t now)
@@ -515,37 +634,63 @@ void gmq__link_client_disconnected(gmq__engine *engine, int32_t code, const char
     while ((node = gmq__list_pop(&s->servers)))
         gmq__free(GMQ__CONTAINER(node, gmq__link_server, node));
     s->nservers = 0;
+    s->looked = false;
+    s->look_at = INT64_MAX;
 }
 
 bool gmq__link_client_pull(gmq__engine *engine, gmq__output *out)
 {
     gmq__link_state *s = state_of(engine);
-    if (!s->subscribe_due)
+    if (!s->subscribe_due && !s->unsubscribe_due)
         return false;
     gmq__bytes_clear(&engine->topic);
-    gmq__link_topic_inbox(&engine->topic, gmq__bytes_span(&s->inbox), gmq__bytes_span(&s->name));
-    size_t first = engine->topic.len;
     gmq__link_topic_presence(&engine->topic, engine->config.base, gmq__span_str("+"));
+    size_t first = engine->topic.len;
+    gmq__link_topic_inbox(&engine->topic, gmq__bytes_span(&s->inbox), gmq__bytes_span(&s->name));
     if (engine->topic.failed)
         return false;
-    s->subscribe_due = false;
     engine->filters[0] = gmq__span_of(engine->topic.data, first);
     engine->filters[1] = gmq__span_of(engine->topic.data + first, engine->topic.len - first);
+    if (s->unsubscribe_due) {
+        s->unsubscribe_due = false;
+        out->kind = GMQ__OUT_UNSUBSCRIBE;
+        out->token = (uint64_t)GMQ__LINK_TOKEN_NOBODY << GMQ__TOKEN_KIND_SHIFT;
+        out->filters = engine->filters;
+        out->nfilters = 2;
+        return true;
+    }
+    unsigned which = s->asked & PRESENCES ? INBOX : PRESENCES;
+    s->asked |= (uint8_t)which;
+    s->subscribe_due = which == PRESENCES;
     out->kind = GMQ__OUT_SUBSCRIBE;
-    out->token = (uint64_t)GMQ__LINK_TOKEN_FILTERS << GMQ__TOKEN_KIND_SHIFT;
-    out->filters = engine->filters;
-    out->nfilters = 2;
+    out->token = (uint64_t)GMQ__LINK_TOKEN_FILTERS << GMQ__TOKEN_KIND_SHIFT | which;
+    out->filters = engine->filters + (which == INBOX);
+    out->nfilters = 1;
     out->qos = engine->config.qos;
     return true;
 }
 
-void gmq__link_client_filters(gmq__engine *engine, int reason, int64_t now)
+/* With both answers links may publish: what they sent before goes again. */
+static void filter_granted(gmq__engine *engine, int64_t now)
+{
+    gmq__link_state *s = state_of(engine);
+    if (s->answered != (PRESENCES | INBOX) || s->granted || s->retired)
+        return;
+    gmq__link_granted(engine, now);
+    look(engine, now);
+    gmq__link_client_retry(engine, now);
+}
+
+void gmq__link_client_filters(gmq__engine *engine, unsigned which, int reason, int64_t now)
 {
     gmq__link_state *s = state_of(engine);
     size_t at = 0;
     gmq__node *node;
-    if (reason < 0x80) {
-        gmq__link_client_retry(engine, now);
+    s->answered |= (uint8_t)which;
+    if (which == PRESENCES && reason >= 0x80)
+        s->blind = true;
+    if (which == PRESENCES || reason < 0x80) {
+        filter_granted(engine, now);
         return;
     }
     int32_t code = reason == GMQ__MQTT_QUOTA_EXCEEDED ? GMQ_CODE_RESOURCE_EXHAUSTED
@@ -605,7 +750,7 @@ gmq_status gmq__link_client_start(gmq__engine *engine, const gmq__call_args *arg
     c->options.server_level = level_of(args->options.server_level, general->server_level);
     c->options.client_level = level_of(args->options.client_level, general->client_level);
     gmq__call_timer(engine, &c->call, c->deadline);
-    attach(engine, c, now);
+    attach(engine, c, false, now);
     return GMQ_OK;
 }
 
@@ -622,7 +767,7 @@ gmq_status gmq__link_client_send(gmq__engine *engine, gmq__lcall *c, gmq_buf *me
     if (!stream) {
         gmq__sendq_half_close(&c->out); /* a flag of the message: needs no memory */
         c->request_given = c->half_closed = true;
-        attach(engine, c, now);
+        attach(engine, c, false, now);
         return GMQ_OK;
     }
     gmq__lcall_schedule(engine, c);

@@ -523,20 +523,17 @@ bool gmq__link_server_pull(gmq__engine *engine, gmq__output *out)
     return true;
 }
 
-void gmq__link_server_filters(gmq__engine *engine, int reason, int64_t now)
+void gmq__link_server_filters(gmq__engine *engine, unsigned which, int reason, int64_t now)
 {
-    (void)now;
+    (void)which;
     gmq__link_state *s = state_of(engine);
     if (reason < 0x80) {
+        gmq__link_granted(engine, now);
         s->presence_due = true;
         gmq__dialect_granted(engine);
         return;
     }
-    gmq__ev ev = {.kind = GMQ__EV_FAILED, .code = GMQ_CODE_PERMISSION_DENIED};
-    if (reason == GMQ__MQTT_QUOTA_EXCEEDED)
-        ev.code = GMQ_CODE_RESOURCE_EXHAUSTED;
-    ev.text = gmq__strdup("the broker refused the server's subscriptions");
-    gmq__events_push(&engine->events, &ev, false);
+    gmq__events_filters_refused(&engine->events, engine->config.base, reason);
 }
 
 bool gmq__link_server_presence(gmq__engine *engine, gmq__output *out)
@@ -557,16 +554,27 @@ bool gmq__link_server_presence(gmq__engine *engine, gmq__output *out)
     gmq__link_topic_presence(&engine->topic, c->base, p.server);
     /* one that drains is there for the calls that it has, and takes no more */
     gmq__presence_encode(&engine->payload, &p, s->draining ? NULL : dialects, c->link.services);
+    out->message.topic = gmq__bytes_span(&engine->topic);
+    out->message.qos = 1;
+    size_t around = gmq__mqtt_publish_overhead(&out->message, engine->payload.len);
+    if (engine->payload.len + around > engine->limits.packet_max) { /* the names are for people */
+        gmq__bytes_clear(&engine->payload);
+        gmq__presence_encode(&engine->payload, &p, s->draining ? NULL : dialects, NULL);
+    }
     if (engine->topic.failed || engine->payload.failed)
         return false;
     s->presence_due = false;
     out->kind = GMQ__OUT_PUBLISH;
     out->token = (uint64_t)GMQ__LINK_TOKEN_NOBODY << GMQ__TOKEN_KIND_SHIFT;
-    out->message.topic = gmq__bytes_span(&engine->topic);
     out->message.payload = gmq__bytes_span(&engine->payload);
-    out->message.qos = 1;
     out->message.retain = true;
     return true;
+}
+
+void gmq__link_server_services(gmq__engine *engine)
+{
+    gmq__link_state *s = state_of(engine);
+    s->presence_due = s->granted && !s->leaving;
 }
 
 void gmq__link_server_refused(gmq__engine *engine, gmq__link *link, int reason, int64_t now)

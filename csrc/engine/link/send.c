@@ -8,7 +8,8 @@
 #define PACKET_MOST  ((size_t)1 << 20)
 #define PACKET_LEAST ((size_t)256)
 #define GAP_SHARE    16 /* a gap takes up to 4 bytes: a quarter of a small packet, all told */
-#define AHEAD        2  /* packets without PUBACK from which on frames gather */
+#define SECOND       INT64_C(1000000000)
+#define AHEAD        2 /* packets without PUBACK from which on frames gather */
 
 static gmq__lcall *of_run(gmq__node *node)
 {
@@ -43,7 +44,8 @@ static bool has_frames(const gmq__link *link)
 bool gmq__link_wants(const gmq__engine *engine, const gmq__link *link, int64_t now)
 {
     if (link->phase == GMQ__LINK_IS_OPENING)
-        return link->out.ndue || (!link->out.last && has_frames(link));
+        return link->out.ndue ||
+               (!link->out.last && has_frames(link) && gmq__link_state_of(engine)->looked);
     if (link->out.ndue)
         return true;
     bool room = link->in_flight < AHEAD;
@@ -249,6 +251,18 @@ static void acknowledged(gmq__link *link)
     link->ack_at = INT64_MAX;
 }
 
+/* Seconds after which nobody waits for the answer to an opening any more. */
+static uint32_t wanted_for(const gmq__engine *engine, const gmq__link *link, int64_t now)
+{
+    int64_t given_up = link->quiet_from + engine->config.link.timeout_ns, latest = now;
+    for (const gmq__node *n = link->members.head.next; n != &link->members.head; n = n->next) {
+        const gmq__lcall *c = GMQ__CONTAINER(n, const gmq__lcall, member);
+        latest = c->deadline > latest ? c->deadline : latest;
+    }
+    int64_t left = (latest < given_up ? latest : given_up) - now;
+    return left > 0 ? (uint32_t)((left + SECOND - 1) / SECOND) : 1;
+}
+
 static bool publish(gmq__engine *engine, gmq__link *link, int64_t now, gmq__output *out)
 {
     gmq__link_packet head;
@@ -277,6 +291,8 @@ static bool publish(gmq__engine *engine, gmq__link *link, int64_t now, gmq__outp
         return false; /* as if it had been lost */
     acknowledged(link);
     link->in_flight++;
+    if (link->phase == GMQ__LINK_IS_OPENING)
+        out->message.expiry_s = wanted_for(engine, link, now);
     out->kind = GMQ__OUT_PUBLISH;
     out->token = (uint64_t)GMQ__LINK_TOKEN_PACKET << GMQ__TOKEN_KIND_SHIFT | link->serial;
     out->message.topic = gmq__bytes_span(&link->to);
