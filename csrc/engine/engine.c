@@ -75,6 +75,7 @@ static gmq_status open_dialects(gmq__engine *engine)
     const gmq__dialect *all[] = {&gmq__link_dialect, &gmq__session_dialect};
     if (engine->config.role == GMQ__ROLE_OBSERVER) {
         engine->dialects[engine->ndialects++] = &gmq__observe_dialect;
+        engine->nspoken = 1;
         return gmq__observe_dialect.open(engine);
     }
     for (size_t at = 0; at < 2; at++) {
