@@ -67,7 +67,11 @@ __version__: str = gmq.version()
 
 
 def channel(
-    url: str, options: OptionsLike = None, *, descriptors: DescriptorsLike = None
+    url: str,
+    options: OptionsLike = None,
+    compression: grpc.Compression | None = None,
+    *,
+    descriptors: DescriptorsLike = None,
 ) -> grpc.Channel:
     """A channel to the server at the base topic of `url`, for any generated stub.
 
@@ -76,8 +80,11 @@ def channel(
     once and returns without waiting.
 
     `options` are (key, value) pairs or a mapping: options of the library by name (those of the
-    URL's query), channel arguments of gRPC (``grpc.max_receive_message_length`` and
-    ``grpc.max_metadata_size`` count, others are ignored).
+    URL's query), channel arguments of gRPC (the limits ``grpc.max_receive_message_length``,
+    ``grpc.max_send_message_length``, ``grpc.max_metadata_size`` count, others are ignored).
+
+    `compression`, and that of a call, is what streams of requests are sent with: zstd, whichever of
+    gRPC's algorithms is named. What a method's descriptor says comes first.
 
     `descriptors` gives batching and compression of each method: a serialized FileDescriptorSet, the
     path of a file with one (``protoc --include_imports --descriptor_set_out=FILE``), a
@@ -86,7 +93,7 @@ def channel(
 
     Raises UrlError, OptionError, InvalidError (all ValueError) and other kinds of Error.
     """
-    return Channel(url, options, descriptors)
+    return Channel(url, options, compression, descriptors)
 
 
 def server(

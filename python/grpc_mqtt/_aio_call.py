@@ -9,17 +9,25 @@ import logging
 import time
 import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import grpc
 import grpc.aio
 
 from grpc_mqtt import _fork, gmq
 from grpc_mqtt._aio_pump import Link, wait_in, wake
-from grpc_mqtt._call import CODES, Deserializer, Serializer, _debug, deserialize, serialize
+from grpc_mqtt._call import CODES, _debug, description, deserialize, serialize
 from grpc_mqtt._credit import Credit
 from grpc_mqtt._errors import ClosedError, TooLargeError
 from grpc_mqtt._pump import run_callback
+from grpc_mqtt._types import (
+    AioStreamStreamCall,
+    AioStreamUnaryCall,
+    AioUnaryStreamCall,
+    AioUnaryUnaryCall,
+    Deserializer,
+    Serializer,
+)
 
 _LOGGER = logging.getLogger("grpc_mqtt")
 
@@ -207,7 +215,7 @@ class State:
         self.link.pump.forget(self.tag)
         self.failure = failure
         if isinstance(failure, grpc.aio.AioRpcError):
-            self.end(failure.code(), failure.details(), (), failure.debug_error_string())
+            self.end(failure.code(), failure.details() or "", (), failure.debug_error_string())
         else:
             text = f"{type(failure).__name__}: {failure}"
             self.end(grpc.StatusCode.INTERNAL, text, (), f"INTERNAL:{text}")
@@ -220,6 +228,7 @@ class State:
         if self.local:
             raise asyncio.CancelledError()
         if self.code is not grpc.StatusCode.OK:
+            assert self.code is not None
             raise grpc.aio.AioRpcError(
                 self.code,
                 as_metadata(self.initial_metadata),
@@ -316,14 +325,7 @@ class Call:
                 state.cancel(_COLLECTED)
 
     def __repr__(self) -> str:
-        state, name = self._state, type(self).__name__
-        if state.code is None:
-            return f"<{name} object>"
-        text = f"<{name} of RPC that terminated with:\n\tstatus = {state.code}\n"
-        text += f'\tdetails = "{state.details}"\n'
-        if state.code is not grpc.StatusCode.OK:
-            text += f'\tdebug_error_string = "{state.debug_error_string}"\n'
-        return text + ">"
+        return description(type(self).__name__, self._state)
 
     __str__ = __repr__
 
@@ -355,13 +357,14 @@ class Call:
         await self._state.over()
         return as_metadata(self._state.trailing_metadata)
 
-    async def code(self) -> grpc.StatusCode | None:
+    async def code(self) -> grpc.StatusCode:
         await self._state.over()
+        assert self._state.code is not None
         return self._state.code
 
-    async def details(self) -> str | None:
+    async def details(self) -> str:
         await self._state.over()
-        return self._state.details
+        return self._state.details or ""
 
     async def debug_error_string(self) -> str | None:
         await self._state.over()
@@ -545,26 +548,17 @@ class _StreamRequest(Call):
         await self._state.connected()
 
 
-if TYPE_CHECKING:  # the stubs' metaclasses do not mix
+class UnaryUnaryCall(_UnaryResponse, AioUnaryUnaryCall):
+    """One request, one response: await it."""
 
-    class UnaryUnaryCall(_UnaryResponse): ...
 
-    class UnaryStreamCall(_StreamResponse): ...
+class UnaryStreamCall(_StreamResponse, AioUnaryStreamCall):
+    """One request, many responses: iterate, or read()."""
 
-    class StreamUnaryCall(_StreamRequest, _UnaryResponse): ...
 
-    class StreamStreamCall(_StreamRequest, _StreamResponse): ...
+class StreamUnaryCall(_StreamRequest, _UnaryResponse, AioStreamUnaryCall):
+    """Many requests, of an iterator or by write(); one response: await it."""
 
-else:
 
-    class UnaryUnaryCall(_UnaryResponse, grpc.aio.UnaryUnaryCall):
-        """One request, one response: await it."""
-
-    class UnaryStreamCall(_StreamResponse, grpc.aio.UnaryStreamCall):
-        """One request, many responses: iterate, or read()."""
-
-    class StreamUnaryCall(_StreamRequest, _UnaryResponse, grpc.aio.StreamUnaryCall):
-        """Many requests, of an iterator or by write(); one response: await it."""
-
-    class StreamStreamCall(_StreamRequest, _StreamResponse, grpc.aio.StreamStreamCall):
-        """Many requests, of an iterator or by write(); many responses: iterate, or read()."""
+class StreamStreamCall(_StreamRequest, _StreamResponse, AioStreamStreamCall):
+    """Many requests, of an iterator or by write(); many responses: iterate, or read()."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import grpc
@@ -28,13 +29,21 @@ from grpc_mqtt._aio_interceptors import (
     sort_interceptors,
 )
 from grpc_mqtt._aio_pump import Endpoint, Link, pump_of, working_loop
-from grpc_mqtt._call import Deserializer, Serializer, serialize
-from grpc_mqtt._channel import _CONNECTIVITY, _call_options, _is_valid, _timeout_ms
-from grpc_mqtt._credit import FIRST as _FIRST_CREDIT
+from grpc_mqtt._call import serialize
+from grpc_mqtt._credit import FIRST
 from grpc_mqtt._descriptors import DescriptorsLike
-from grpc_mqtt._errors import ClosedError, InvalidError, TooLargeError
-from grpc_mqtt._options import OptionsLike, split
+from grpc_mqtt._errors import ClosedError, TooLargeError
+from grpc_mqtt._multicallables import CONNECTIVITY, MultiCallables, metadata_fault, timeout_ms
+from grpc_mqtt._options import OptionsLike, call_options, channel_options
 from grpc_mqtt._paths import to_wire
+from grpc_mqtt._types import (
+    AioStreamStreamMultiCallable,
+    AioStreamUnaryMultiCallable,
+    AioUnaryStreamMultiCallable,
+    AioUnaryUnaryMultiCallable,
+    Deserializer,
+    Serializer,
+)
 
 MetadataLike: TypeAlias = grpc.aio.Metadata | Sequence[tuple[str, str | bytes]]
 
@@ -64,6 +73,7 @@ class _Method:
 
     kind: int
     unary_response: bool
+    intercepted: Callable[..., Any]
 
     def __init__(
         self,
@@ -92,14 +102,40 @@ class _Method:
             metadata = grpc.aio.Metadata()
         elif self._interceptors and not isinstance(metadata, grpc.aio.Metadata):
             metadata = grpc.aio.Metadata(*metadata)
-        return Details(self._method, timeout, metadata, credentials, wait_for_ready)
+        # grpcio's own details have the method as bytes, and metadata as it was given
+        arguments: tuple[Any, ...] = (self._method, timeout, metadata, credentials, wait_for_ready)
+        return Details(*arguments)
 
-    def _note(self, call: Any) -> Any:
-        """For close(): what to wait for, or to cancel."""
+    def _invoke(
+        self,
+        request: Any,
+        timeout: float | None,
+        metadata: MetadataLike | None,
+        credentials: grpc.CallCredentials | None,
+        wait_for_ready: bool | None,
+        compression: grpc.Compression | None,
+    ) -> Any:
+        """A call, which close() will wait for or cancel."""
+        details = self._details(timeout, metadata, credentials, wait_for_ready)
+        start = functools.partial(self._start, compression)
+        if self._interceptors:
+            loop = self._connection.pump.loop
+            call = self.intercepted(self._interceptors, start, details, request, loop)
+        else:
+            call = start(details, request)
         self._connection.calls.add(call)
         return call
 
-    def _begin(self, details: Details, request: Any, has_request: bool) -> State:
+    def _start(self, compression: grpc.Compression | None, details: Details, request: Any) -> Any:
+        raise NotImplementedError()
+
+    def _begin(
+        self,
+        compression: grpc.Compression | None,
+        details: Details,
+        request: Any,
+        has_request: bool,
+    ) -> State:
         """Starts a call, with its one request or without any. What is wrong with it, other than the
         use of a closed channel, is found out by awaiting it.
         """
@@ -113,7 +149,8 @@ class _Method:
         metadata = tuple(details.metadata) if details.metadata else None
         try:
             data = self._serialized(request) if has_request else None
-            self._start(state, details, metadata, data)
+            options = call_options(details.wait_for_ready, compression)
+            self._send(state, details, metadata, options, data)
         except Exception as error:
             state.not_begun(self._refusal(error, metadata))
         return state
@@ -124,19 +161,18 @@ class _Method:
             raise _error(grpc.StatusCode.INTERNAL, "Exception serializing request!")
         return data
 
-    def _start(
+    def _send(
         self,
         state: State,
         details: Details,
         metadata: tuple[Any, ...] | None,
+        options: gmq.Options | None,
         data: bytes | None,
     ) -> None:
         pump, client, tag = state.link.pump, self._connection.handle, state.tag
-        wait = details.wait_for_ready
-        options = None if wait is None else _call_options(bool(wait))
-        timeout = _timeout_ms(details.timeout)
+        timeout = timeout_ms(details.timeout)
         path = to_wire(details.method)
-        credit = 1 if self.unary_response else _FIRST_CREDIT
+        credit = 1 if self.unary_response else FIRST
         pump.add(tag, state.messages, state.control, state)
         if data is not None:
             state.call = client.start_with(
@@ -154,15 +190,14 @@ class _Method:
             return grpc.aio.UsageError(_CLOSED)
         if isinstance(error, TooLargeError):
             return _error(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
-        if isinstance(error, InvalidError) and metadata and not _is_valid(metadata):
-            shown = metadata[0] if len(metadata) == 1 else metadata
-            return grpc.aio.InternalError(f"metadata was invalid: {shown}")
-        return error
+        fault = metadata_fault(error, metadata)
+        return error if fault is None else grpc.aio.InternalError(fault)
 
 
-class _UnaryUnary(_Method, grpc.aio.UnaryUnaryMultiCallable):
+class _UnaryUnary(_Method, AioUnaryUnaryMultiCallable):
     kind = gmq.RPC_UNARY
     unary_response = True
+    intercepted = InterceptedUnaryUnaryCall
 
     def __call__(
         self,
@@ -174,21 +209,18 @@ class _UnaryUnary(_Method, grpc.aio.UnaryUnaryMultiCallable):
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> Any:
-        details = self._details(timeout, metadata, credentials, wait_for_ready)
-        if self._interceptors:
-            loop = self._connection.pump.loop
-            return self._note(
-                InterceptedUnaryUnaryCall(self._interceptors, self.start, details, request, loop)
-            )
-        return self._note(self.start(details, request))
+        return self._invoke(request, timeout, metadata, credentials, wait_for_ready, compression)
 
-    def start(self, details: Details, request: Any) -> UnaryUnaryCall:
-        return UnaryUnaryCall(self._begin(details, request, True))
+    def _start(
+        self, compression: grpc.Compression | None, details: Details, request: Any
+    ) -> UnaryUnaryCall:
+        return UnaryUnaryCall(self._begin(compression, details, request, True))
 
 
-class _UnaryStream(_Method, grpc.aio.UnaryStreamMultiCallable):
+class _UnaryStream(_Method, AioUnaryStreamMultiCallable):
     kind = gmq.RPC_SERVER_STREAMING
     unary_response = False
+    intercepted = InterceptedUnaryStreamCall
 
     def __call__(
         self,
@@ -200,21 +232,18 @@ class _UnaryStream(_Method, grpc.aio.UnaryStreamMultiCallable):
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> Any:
-        details = self._details(timeout, metadata, credentials, wait_for_ready)
-        if self._interceptors:
-            loop = self._connection.pump.loop
-            return self._note(
-                InterceptedUnaryStreamCall(self._interceptors, self.start, details, request, loop)
-            )
-        return self._note(self.start(details, request))
+        return self._invoke(request, timeout, metadata, credentials, wait_for_ready, compression)
 
-    def start(self, details: Details, request: Any) -> UnaryStreamCall:
-        return UnaryStreamCall(self._begin(details, request, True))
+    def _start(
+        self, compression: grpc.Compression | None, details: Details, request: Any
+    ) -> UnaryStreamCall:
+        return UnaryStreamCall(self._begin(compression, details, request, True))
 
 
-class _StreamUnary(_Method, grpc.aio.StreamUnaryMultiCallable):
+class _StreamUnary(_Method, AioStreamUnaryMultiCallable):
     kind = gmq.RPC_CLIENT_STREAMING
     unary_response = True
+    intercepted = InterceptedStreamUnaryCall
 
     def __call__(
         self,
@@ -225,23 +254,21 @@ class _StreamUnary(_Method, grpc.aio.StreamUnaryMultiCallable):
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> Any:
-        details = self._details(timeout, metadata, credentials, wait_for_ready)
-        if self._interceptors:
-            loop = self._connection.pump.loop
-            return self._note(
-                InterceptedStreamUnaryCall(
-                    self._interceptors, self.start, details, request_iterator, loop
-                )
-            )
-        return self._note(self.start(details, request_iterator))
+        return self._invoke(
+            request_iterator, timeout, metadata, credentials, wait_for_ready, compression
+        )
 
-    def start(self, details: Details, requests: RequestIterable | None) -> StreamUnaryCall:
-        return StreamUnaryCall(self._begin(details, None, False), requests, self._serializer)
+    def _start(
+        self, compression: grpc.Compression | None, details: Details, request: Any
+    ) -> StreamUnaryCall:
+        state = self._begin(compression, details, None, False)
+        return StreamUnaryCall(state, request, self._serializer)
 
 
-class _StreamStream(_Method, grpc.aio.StreamStreamMultiCallable):
+class _StreamStream(_Method, AioStreamStreamMultiCallable):
     kind = gmq.RPC_BIDI_STREAMING
     unary_response = False
+    intercepted = InterceptedStreamStreamCall
 
     def __call__(
         self,
@@ -252,21 +279,26 @@ class _StreamStream(_Method, grpc.aio.StreamStreamMultiCallable):
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> Any:
-        details = self._details(timeout, metadata, credentials, wait_for_ready)
-        if self._interceptors:
-            loop = self._connection.pump.loop
-            return self._note(
-                InterceptedStreamStreamCall(
-                    self._interceptors, self.start, details, request_iterator, loop
-                )
-            )
-        return self._note(self.start(details, request_iterator))
+        return self._invoke(
+            request_iterator, timeout, metadata, credentials, wait_for_ready, compression
+        )
 
-    def start(self, details: Details, requests: RequestIterable | None) -> StreamStreamCall:
-        return StreamStreamCall(self._begin(details, None, False), requests, self._serializer)
+    def _start(
+        self, compression: grpc.Compression | None, details: Details, request: Any
+    ) -> StreamStreamCall:
+        state = self._begin(compression, details, None, False)
+        return StreamStreamCall(state, request, self._serializer)
 
 
-class Channel(grpc.aio.Channel):
+_BY_KIND: dict[int, tuple[type[_Method], str]] = {
+    gmq.RPC_UNARY: (_UnaryUnary, "unary_unary"),
+    gmq.RPC_SERVER_STREAMING: (_UnaryStream, "unary_stream"),
+    gmq.RPC_CLIENT_STREAMING: (_StreamUnary, "stream_unary"),
+    gmq.RPC_BIDI_STREAMING: (_StreamStream, "stream_stream"),
+}
+
+
+class Channel(MultiCallables, grpc.aio.Channel):
     """A grpc.aio.Channel whose calls go over MQTT. Made by grpc_mqtt.aio.channel()."""
 
     def __init__(
@@ -274,10 +306,11 @@ class Channel(grpc.aio.Channel):
         url: str,
         options: OptionsLike,
         interceptors: Iterable[grpc.aio.ClientInterceptor] | None,
+        compression: grpc.Compression | None,
         descriptors: DescriptorsLike,
     ) -> None:
         self._interceptors = sort_interceptors(interceptors)
-        library_options, method_map = split(options, descriptors)
+        library_options, method_map = channel_options(url, options, compression, descriptors)
         pump = pump_of(working_loop())
         endpoint = Endpoint(pump, "channel", pump.new_tag())
         try:
@@ -324,7 +357,7 @@ class Channel(grpc.aio.Channel):
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
         """The connectivity. The channel always tries to connect."""
-        return _CONNECTIVITY[self._connection.endpoint.state]
+        return CONNECTIVITY[self._connection.endpoint.state]
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
         if self._connection.closed:
@@ -336,62 +369,13 @@ class Channel(grpc.aio.Channel):
         while (state := self.get_state()) is not grpc.ChannelConnectivity.READY:
             await self.wait_for_state_change(state)
 
-    def unary_unary(
+    def _make(
         self,
+        kind: int,
         method: str,
-        request_serializer: Serializer | None = None,
-        response_deserializer: Deserializer | None = None,
-        _registered_method: bool | None = False,
-    ) -> grpc.aio.UnaryUnaryMultiCallable:
-        return _UnaryUnary(
-            self._connection,
-            method,
-            request_serializer,
-            response_deserializer,
-            self._interceptors.unary_unary,
-        )
-
-    def unary_stream(
-        self,
-        method: str,
-        request_serializer: Serializer | None = None,
-        response_deserializer: Deserializer | None = None,
-        _registered_method: bool | None = False,
-    ) -> grpc.aio.UnaryStreamMultiCallable:
-        return _UnaryStream(
-            self._connection,
-            method,
-            request_serializer,
-            response_deserializer,
-            self._interceptors.unary_stream,
-        )
-
-    def stream_unary(
-        self,
-        method: str,
-        request_serializer: Serializer | None = None,
-        response_deserializer: Deserializer | None = None,
-        _registered_method: bool | None = False,
-    ) -> grpc.aio.StreamUnaryMultiCallable:
-        return _StreamUnary(
-            self._connection,
-            method,
-            request_serializer,
-            response_deserializer,
-            self._interceptors.stream_unary,
-        )
-
-    def stream_stream(
-        self,
-        method: str,
-        request_serializer: Serializer | None = None,
-        response_deserializer: Deserializer | None = None,
-        _registered_method: bool | None = False,
-    ) -> grpc.aio.StreamStreamMultiCallable:
-        return _StreamStream(
-            self._connection,
-            method,
-            request_serializer,
-            response_deserializer,
-            self._interceptors.stream_stream,
-        )
+        serializer: Serializer | None,
+        deserializer: Deserializer | None,
+    ) -> Any:
+        make, name = _BY_KIND[kind]
+        interceptors = getattr(self._interceptors, name)
+        return make(self._connection, method, serializer, deserializer, interceptors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import grpc
 import grpc.aio
@@ -18,6 +18,14 @@ from grpc_mqtt._aio_call import (
     RequestIterable,
 )
 from grpc_mqtt._pump import run_callback
+from grpc_mqtt._types import (
+    AioInterceptedUnaryUnaryCall,
+    AioStreamStreamCall,
+    AioStreamUnaryCall,
+    AioUnaryStreamCall,
+    AioUnaryUnaryCall,
+    MaybeNone,
+)
 
 Details: TypeAlias = grpc.aio.ClientCallDetails
 _Start = Callable[[Details, Any], Any]
@@ -83,10 +91,10 @@ class _Answered:
     def time_remaining(self) -> float | None:
         return None
 
-    async def initial_metadata(self) -> grpc.aio.Metadata | None:
+    async def initial_metadata(self) -> grpc.aio.Metadata | MaybeNone:
         return None
 
-    async def trailing_metadata(self) -> grpc.aio.Metadata | None:
+    async def trailing_metadata(self) -> grpc.aio.Metadata | MaybeNone:
         return None
 
     async def code(self) -> grpc.StatusCode:
@@ -111,8 +119,8 @@ class _Replaced:
         self._call = _Answered(None) if call is None else call
         self._responses = responses
 
-    def __aiter__(self) -> AsyncIterator[Any]:
-        return self._responses.__aiter__()  # type: ignore[no-any-return]
+    def __aiter__(self) -> Any:
+        return self._responses.__aiter__()
 
     def cancel(self) -> bool:
         return self._call.cancel()
@@ -129,10 +137,10 @@ class _Replaced:
     def time_remaining(self) -> float | None:
         return self._call.time_remaining()
 
-    async def initial_metadata(self) -> grpc.aio.Metadata | None:
+    async def initial_metadata(self) -> grpc.aio.Metadata | MaybeNone:
         return await self._call.initial_metadata()
 
-    async def trailing_metadata(self) -> grpc.aio.Metadata | None:
+    async def trailing_metadata(self) -> grpc.aio.Metadata | MaybeNone:
         return await self._call.trailing_metadata()
 
     async def code(self) -> grpc.StatusCode:
@@ -161,21 +169,13 @@ class _Replaced:
         return getattr(self._call, "_done_writing_flag", False)
 
 
-if TYPE_CHECKING:  # the stubs' metaclasses do not mix
+class _AnsweredUnary(_Answered, AioUnaryUnaryCall): ...
 
-    class _AnsweredUnary(_Answered): ...
 
-    class _ReplacedUnaryStream(_Replaced): ...
+class _ReplacedUnaryStream(_Replaced, AioUnaryStreamCall): ...
 
-    class _ReplacedStreamStream(_Replaced): ...
 
-else:
-
-    class _AnsweredUnary(_Answered, grpc.aio.UnaryUnaryCall): ...
-
-    class _ReplacedUnaryStream(_Replaced, grpc.aio.UnaryStreamCall): ...
-
-    class _ReplacedStreamStream(_Replaced, grpc.aio.StreamStreamCall): ...
+class _ReplacedStreamStream(_Replaced, AioStreamStreamCall): ...
 
 
 # ---- The chain
@@ -236,14 +236,24 @@ class _Intercepted:
     after it has ended.
     """
 
-    _task: asyncio.Task[Any]
+    _name: str  # of the interceptors' method
+    _finish: Callable[[Callable[[], Any], Any], Any]
 
-    def _run(
-        self, chain: _Chain, details: Details, request: Any, loop: asyncio.AbstractEventLoop
+    def __init__(
+        self,
+        interceptors: Sequence[Any],
+        start: _Start,
+        details: Details,
+        request: Any,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
+        chain = _Chain(interceptors, self._name, start, self._finish)
         self._waiting: list[Callable[[Any], None]] = []
-        self._task = loop.create_task(chain.run(0, details, request))
+        self._task = loop.create_task(chain.run(0, details, self._requests(request)))
         self._task.add_done_callback(self._interceptors_done)
+
+    def _requests(self, request: Any) -> Any:
+        return request
 
     def __del__(self) -> None:
         if hasattr(self, "_task") and not self._task.get_loop().is_closed():
@@ -279,7 +289,7 @@ class _Intercepted:
                 isinstance(error, grpc.aio.AioRpcError)
                 and error.code() is grpc.StatusCode.CANCELLED
             )
-        return task.result().cancelled()  # type: ignore[no-any-return]
+        return bool(task.result().cancelled())
 
     def done(self) -> bool:
         if not self._task.done():
@@ -300,7 +310,7 @@ class _Intercepted:
     def time_remaining(self) -> float | None:
         raise NotImplementedError()
 
-    async def initial_metadata(self) -> grpc.aio.Metadata | None:
+    async def initial_metadata(self) -> grpc.aio.Metadata | MaybeNone:
         try:
             call = await self._task
         except grpc.aio.AioRpcError as error:
@@ -309,7 +319,7 @@ class _Intercepted:
             return None
         return await call.initial_metadata()
 
-    async def trailing_metadata(self) -> grpc.aio.Metadata | None:
+    async def trailing_metadata(self) -> grpc.aio.Metadata | MaybeNone:
         try:
             call = await self._task
         except grpc.aio.AioRpcError as error:
@@ -318,7 +328,7 @@ class _Intercepted:
             return None
         return await call.trailing_metadata()
 
-    async def code(self) -> grpc.StatusCode:
+    async def code(self) -> grpc.StatusCode | MaybeNone:
         try:
             call = await self._task
         except grpc.aio.AioRpcError as error:
@@ -327,23 +337,23 @@ class _Intercepted:
             return grpc.StatusCode.CANCELLED
         return await call.code()
 
-    async def details(self) -> str | None:
+    async def details(self) -> str | MaybeNone:
         try:
             call = await self._task
         except grpc.aio.AioRpcError as error:
-            return error.details()  # type: ignore[no-any-return]
+            return error.details()
         except asyncio.CancelledError:
             return CANCELLED_HERE
-        return await call.details()  # type: ignore[no-any-return]
+        return await call.details()
 
-    async def debug_error_string(self) -> str | None:
+    async def debug_error_string(self) -> str | MaybeNone:
         try:
             call = await self._task
         except grpc.aio.AioRpcError as error:
-            return error.debug_error_string()  # type: ignore[no-any-return]
+            return error.debug_error_string()
         except asyncio.CancelledError:
             return ""
-        return await call.debug_error_string()  # type: ignore[no-any-return]
+        return await call.debug_error_string()
 
     async def wait_for_connection(self) -> None:
         call = await self._task
@@ -433,74 +443,29 @@ class _StreamRequest(_Intercepted):
         await self._put(_End, call)
 
 
-class _UnaryUnary(_UnaryResponse):
-    def __init__(
-        self,
-        interceptors: Sequence[Any],
-        start: _Start,
-        details: Details,
-        request: Any,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        chain = _Chain(interceptors, "intercept_unary_unary", start, _finish_unary)
-        self._run(chain, details, request, loop)
+class InterceptedUnaryUnaryCall(_UnaryResponse, AioInterceptedUnaryUnaryCall):
+    """One request, one response: await it."""
+
+    _name = "intercept_unary_unary"
+    _finish = staticmethod(_finish_unary)
 
 
-class _UnaryStream(_StreamResponse):
-    def __init__(
-        self,
-        interceptors: Sequence[Any],
-        start: _Start,
-        details: Details,
-        request: Any,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        chain = _Chain(interceptors, "intercept_unary_stream", start, _finish_unary_stream)
-        self._run(chain, details, request, loop)
+class InterceptedUnaryStreamCall(_StreamResponse, AioUnaryStreamCall):
+    """One request, many responses: iterate, or read()."""
+
+    _name = "intercept_unary_stream"
+    _finish = staticmethod(_finish_unary_stream)
 
 
-class _StreamUnary(_StreamRequest, _UnaryResponse):
-    def __init__(
-        self,
-        interceptors: Sequence[Any],
-        start: _Start,
-        details: Details,
-        requests: RequestIterable | None,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        chain = _Chain(interceptors, "intercept_stream_unary", start, _finish_stream_unary)
-        self._run(chain, details, self._requests(requests), loop)
+class InterceptedStreamUnaryCall(_StreamRequest, _UnaryResponse, AioStreamUnaryCall):
+    """Many requests, of an iterator or by write(); one response: await it."""
+
+    _name = "intercept_stream_unary"
+    _finish = staticmethod(_finish_stream_unary)
 
 
-class _StreamStream(_StreamRequest, _StreamResponse):
-    def __init__(
-        self,
-        interceptors: Sequence[Any],
-        start: _Start,
-        details: Details,
-        requests: RequestIterable | None,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        chain = _Chain(interceptors, "intercept_stream_stream", start, _finish_stream_stream)
-        self._run(chain, details, self._requests(requests), loop)
+class InterceptedStreamStreamCall(_StreamRequest, _StreamResponse, AioStreamStreamCall):
+    """Many requests, of an iterator or by write(); many responses: iterate, or read()."""
 
-
-if TYPE_CHECKING:
-
-    class InterceptedUnaryUnaryCall(_UnaryUnary): ...
-
-    class InterceptedUnaryStreamCall(_UnaryStream): ...
-
-    class InterceptedStreamUnaryCall(_StreamUnary): ...
-
-    class InterceptedStreamStreamCall(_StreamStream): ...
-
-else:
-
-    class InterceptedUnaryUnaryCall(_UnaryUnary, grpc.aio.InterceptedUnaryUnaryCall): ...
-
-    class InterceptedUnaryStreamCall(_UnaryStream, grpc.aio.UnaryStreamCall): ...
-
-    class InterceptedStreamUnaryCall(_StreamUnary, grpc.aio.StreamUnaryCall): ...
-
-    class InterceptedStreamStreamCall(_StreamStream, grpc.aio.StreamStreamCall): ...
+    _name = "intercept_stream_stream"
+    _finish = staticmethod(_finish_stream_stream)

@@ -13,9 +13,11 @@ import grpc.aio
 
 from grpc_mqtt import gmq
 from grpc_mqtt._aio_pump import Pump, wait_in, wake
-from grpc_mqtt._call import Deserializer, Metadata, Serializer
+from grpc_mqtt._call import Metadata
 from grpc_mqtt._credit import Credit
 from grpc_mqtt._errors import ClosedError, Error, StateError
+from grpc_mqtt._status import INSECURE
+from grpc_mqtt._types import AioServicerContext, Deserializer, MaybeNone, Serializer
 
 _LOGGER = logging.getLogger("grpc_mqtt")
 
@@ -82,13 +84,22 @@ class Rpc:
         if self.task is not None and not self.status_sent:
             self.task.cancel()
 
-    def begin(self, kind: int, credit: int) -> None:
-        """The kind of the call is known: lets its requests come."""
+    def begin(self, kind: int, credit: int) -> bool:
+        """The kind of the handler is known: lets the requests come. What a client may have said
+        of the kind itself must be the same; False: it is not, and the call has its status.
+        """
+        told = self.call.kind()
+        if told not in (-1, kind):
+            code: int = grpc.StatusCode.UNIMPLEMENTED.value[0]
+            self.finish(code, f"{self.path} is of another kind", None)
+            return False
         try:
-            self.call.resolve(kind)
+            if told == -1:
+                self.call.resolve(kind)
             self.call.read(credit)
         except (ClosedError, StateError):
             pass  # over already; FINISHED says so
+        return True
 
     # ---- Messages
 
@@ -178,7 +189,7 @@ def _checked_trailing(metadata: Any) -> tuple[Any, ...]:
     return pairs
 
 
-class Context(grpc.aio.ServicerContext):
+class Context(AioServicerContext):
     """What a handler knows of its call, and may do with it.
 
     Nothing is known of who the client is: the broker tells nobody.
@@ -244,13 +255,13 @@ class Context(grpc.aio.ServicerContext):
     def set_trailing_metadata(self, trailing_metadata: Any) -> None:
         self._rpc.trailing_metadata = _checked_trailing(trailing_metadata)
 
-    def trailing_metadata(self) -> tuple[Any, ...]:
+    def trailing_metadata(self) -> Any:
         return self._rpc.trailing_metadata
 
     def set_code(self, code: grpc.StatusCode) -> None:
         self._rpc.code = code
 
-    def code(self) -> grpc.StatusCode | None:
+    def code(self) -> Any:
         return self._rpc.code
 
     def set_details(self, details: str) -> None:
@@ -273,7 +284,7 @@ class Context(grpc.aio.ServicerContext):
 
     # ---- The client
 
-    def invocation_metadata(self) -> Metadata:
+    def invocation_metadata(self) -> Any:
         return self._rpc.metadata
 
     def peer(self) -> str:
@@ -287,11 +298,11 @@ class Context(grpc.aio.ServicerContext):
 
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
         """As on a port of gRPC's without TLS: who asks is a matter of the broker."""
-        return {"security_level": [b"TSI_SECURITY_NONE"], "transport_security_type": [b"insecure"]}
+        return dict(INSECURE)
 
     # ---- Life
 
-    def time_remaining(self) -> float | None:
+    def time_remaining(self) -> float | MaybeNone:
         left = self._rpc.call.time_remaining_ms()
         return None if left < 0 else left / 1000
 
@@ -358,11 +369,14 @@ class SyncContext(grpc.ServicerContext):
     def is_active(self) -> bool:
         return not self._context.done()
 
-    def time_remaining(self) -> float | None:
+    def time_remaining(self) -> float | MaybeNone:
         return self._context.time_remaining()
 
-    def cancel(self) -> None:
+    def cancel(self) -> bool:
+        """True: it was not over yet."""
+        active = self.is_active()
         self._context._rpc.call.cancel()
+        return active
 
     def add_callback(self, callback: Callable[[], Any]) -> bool:
         if self._context.done():
@@ -382,16 +396,16 @@ class SyncContext(grpc.ServicerContext):
     def set_trailing_metadata(self, trailing_metadata: Any) -> None:
         self._context.set_trailing_metadata(trailing_metadata)
 
-    def trailing_metadata(self) -> tuple[Any, ...]:
+    def trailing_metadata(self) -> Any:
         return self._context.trailing_metadata()
 
-    def invocation_metadata(self) -> Metadata:
+    def invocation_metadata(self) -> Any:
         return self._context.invocation_metadata()
 
     def set_code(self, code: grpc.StatusCode) -> None:
         self._context.set_code(code)
 
-    def code(self) -> grpc.StatusCode | None:
+    def code(self) -> Any:
         return self._context.code()
 
     def set_details(self, details: str) -> None:
@@ -415,5 +429,5 @@ class SyncContext(grpc.ServicerContext):
     def peer_identity_key(self) -> str | None:
         return None
 
-    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+    def auth_context(self) -> Mapping[str, Any]:
         return self._context.auth_context()

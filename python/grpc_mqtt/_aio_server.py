@@ -27,9 +27,10 @@ from grpc_mqtt._aio_rpc import (
 from grpc_mqtt._call import Metadatum
 from grpc_mqtt._credit import FIRST
 from grpc_mqtt._methods import HandlerCallDetails, Methods, behavior_of, kind_of
-from grpc_mqtt._options import OptionsLike, split
+from grpc_mqtt._options import OptionsLike, server_options
 from grpc_mqtt._paths import from_wire
 from grpc_mqtt._status import LIMIT_EXCEEDED, METHOD_NOT_FOUND
+from grpc_mqtt._types import MethodHandler
 
 _LOGGER = logging.getLogger("grpc_mqtt")
 
@@ -200,14 +201,15 @@ class _Core:
         self,
         interceptors: Sequence[grpc.aio.ServerInterceptor],
         details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler | None:
+    ) -> MethodHandler | None:
         if not interceptors:
             return self.methods.find(details)
         continuation = functools.partial(self._find, interceptors[1:])
         return await interceptors[0].intercept_service(continuation, details)
 
-    async def _run(self, rpc: Rpc, handler: grpc.RpcMethodHandler) -> None:
-        rpc.begin(kind_of(handler), FIRST if handler.request_streaming else 1)
+    async def _run(self, rpc: Rpc, handler: MethodHandler) -> None:
+        if not rpc.begin(kind_of(handler), FIRST if handler.request_streaming else 1):
+            return
         behavior = behavior_of(handler)
         context = Context(rpc, handler.request_deserializer, handler.response_serializer)
         on_loop = _is_async(behavior)
@@ -298,12 +300,8 @@ class Server(grpc.aio.Server):
             )
         if maximum_concurrent_rpcs is not None and maximum_concurrent_rpcs <= 0:
             raise ValueError("maximum_concurrent_rpcs should be a positive integer")
-        library_options, _ = split(options, None)
-        library_options.get_int(url, "max_calls")  # the address and its options, now and not later
-        library_options.set_string("unknown_methods", "offer")
-        core = _Core(
-            url, library_options, migration_thread_pool, interceptors, maximum_concurrent_rpcs
-        )
+        ours = server_options(url, options)
+        core = _Core(url, ours, migration_thread_pool, interceptors, maximum_concurrent_rpcs)
         core.methods.add_generic(handlers or ())
         self._core = core
 
@@ -313,12 +311,12 @@ class Server(grpc.aio.Server):
         return self._core
 
     def add_generic_rpc_handlers(
-        self, generic_rpc_handlers: Sequence[grpc.GenericRpcHandler]
+        self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]
     ) -> None:
         self._checked().methods.add_generic(generic_rpc_handlers)
 
     def add_registered_method_handlers(
-        self, service_name: str, method_handlers: Mapping[str, grpc.RpcMethodHandler]
+        self, service_name: str, method_handlers: Mapping[str, MethodHandler]
     ) -> None:
         core = self._checked()
         if core.stage != _NEW:

@@ -12,11 +12,12 @@ from grpc_mqtt._context import Context
 from grpc_mqtt._methods import behavior_of
 from grpc_mqtt._rpc import Requests, Rpc
 from grpc_mqtt._status import ABORTED
+from grpc_mqtt._types import MethodHandler
 
 _LOGGER = logging.getLogger("grpc_mqtt")
 
 
-def run(rpc: Rpc, handler: grpc.RpcMethodHandler) -> None:
+def run(rpc: Rpc, handler: MethodHandler) -> None:
     """Serves one call, from its request to its status."""
     try:
         argument: Any
@@ -35,7 +36,7 @@ def run(rpc: Rpc, handler: grpc.RpcMethodHandler) -> None:
         rpc.abort(grpc.StatusCode.INTERNAL, "Internal error of the server")
 
 
-def _respond(rpc: Rpc, handler: grpc.RpcMethodHandler, argument: Any) -> None:
+def _respond(rpc: Rpc, handler: MethodHandler, argument: Any) -> None:
     response, proceed = _call(rpc, behavior_of(handler), argument)
     if proceed:
         data = rpc.serialized(response, handler.response_serializer)
@@ -43,7 +44,7 @@ def _respond(rpc: Rpc, handler: grpc.RpcMethodHandler, argument: Any) -> None:
             rpc.complete(data)
 
 
-def _stream_responses(rpc: Rpc, handler: grpc.RpcMethodHandler, argument: Any) -> None:
+def _stream_responses(rpc: Rpc, handler: MethodHandler, argument: Any) -> None:
     behavior = behavior_of(handler)
 
     def send_response(response: Any) -> None:

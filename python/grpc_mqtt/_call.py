@@ -14,19 +14,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import grpc
 
 from grpc_mqtt import gmq
+from grpc_mqtt._credit import Credit
 from grpc_mqtt._errors import ClosedError, Error
 from grpc_mqtt._pump import Pump, run_callback
+from grpc_mqtt._types import Deserializer, MaybeNone, Serializer
+
+if TYPE_CHECKING:
+    from grpc_mqtt._types import CallFuture, CallIterator
 
 _LOGGER = logging.getLogger("grpc_mqtt")
 
-Serializer = Callable[[Any], bytes]
-Deserializer = Callable[[bytes], Any]
-
 CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
-
-_FIRST_CREDIT = 8
-_MOST_CREDIT = 64
-_CREDIT_BYTES = 1 << 18
 
 
 class Metadatum(NamedTuple):
@@ -256,7 +254,8 @@ def _metadata(pairs: tuple[tuple[str, str | bytes], ...]) -> Metadata:
 # ------------------------------------------------------------------------------------------------
 
 
-def _description(name: str, state: CallState) -> str:
+def description(name: str, state: Any) -> str:
+    """What repr() says of a call; `state` has its code, details and debug_error_string."""
     if state.code is None:
         return f"<{name} object>"
     text = f"<{name} of RPC that terminated with:\n\tstatus = {state.code}\n"
@@ -273,11 +272,11 @@ def _traceback_of(error: BaseException) -> TracebackType | None:
         return sys.exc_info()[2]
 
 
-if TYPE_CHECKING:  # the stubs' metaclasses do not mix
+if TYPE_CHECKING:  # in the stubs grpc.RpcError is half a grpc.Call, of other types
 
-    class _Error(grpc.RpcError): ...
+    class _Error(grpc.Call, grpc.Future[Any], Exception): ...
 
-    class _Call(grpc.RpcError): ...
+    class _Call(CallIterator, CallFuture, Exception): ...
 
 else:
 
@@ -296,29 +295,29 @@ class _InactiveRpcError(_Error):
         self._state = state
 
     def __repr__(self) -> str:
-        return _description(type(self).__name__, self._state)
+        return description(type(self).__name__, self._state)
 
     __str__ = __repr__
 
-    def code(self) -> grpc.StatusCode | None:
+    def code(self) -> grpc.StatusCode | MaybeNone:
         return self._state.code
 
-    def details(self) -> str | None:
+    def details(self) -> str | MaybeNone:
         return self._state.details
 
-    def debug_error_string(self) -> str | None:
+    def debug_error_string(self) -> str | MaybeNone:
         return self._state.debug_error_string
 
-    def initial_metadata(self) -> Metadata | None:
+    def initial_metadata(self) -> Metadata | MaybeNone:
         return self._state.initial_metadata
 
-    def trailing_metadata(self) -> Metadata | None:
+    def trailing_metadata(self) -> Metadata | MaybeNone:
         return self._state.trailing_metadata
 
     def is_active(self) -> bool:
         return False
 
-    def time_remaining(self) -> float | None:
+    def time_remaining(self) -> float | MaybeNone:
         return None
 
     def add_callback(self, callback: Callable[[], Any]) -> bool:
@@ -358,13 +357,11 @@ class _MultiThreadedRendezvous(_Call):
     def __init__(self, state: CallState) -> None:
         super().__init__()
         self._state = state
-        self._credit = _FIRST_CREDIT
-        self._taken = 0
-        self._taken_bytes = 0
+        self._credit = Credit()
 
     def __repr__(self) -> str:
         self._refresh()
-        return _description(type(self).__name__, self._state)
+        return description(type(self).__name__, self._state)
 
     __str__ = __repr__
 
@@ -421,7 +418,7 @@ class _MultiThreadedRendezvous(_Call):
         self._refresh()
         return self._state.code is None
 
-    def time_remaining(self) -> float | None:
+    def time_remaining(self) -> float | MaybeNone:
         deadline = self._state.deadline
         return None if deadline is None else max(deadline - time.monotonic(), 0)
 
@@ -436,23 +433,23 @@ class _MultiThreadedRendezvous(_Call):
 
     # ---- grpc.Call
 
-    def initial_metadata(self) -> Metadata | None:
+    def initial_metadata(self) -> Metadata | MaybeNone:
         self._wait(lambda: self._state.initial_metadata is not None)
         return self._state.initial_metadata
 
-    def trailing_metadata(self) -> Metadata | None:
+    def trailing_metadata(self) -> Metadata | MaybeNone:
         self._wait(self._is_over)
         return self._state.trailing_metadata
 
-    def code(self) -> grpc.StatusCode | None:
+    def code(self) -> grpc.StatusCode | MaybeNone:
         self._wait(self._is_over)
         return self._state.code
 
-    def details(self) -> str | None:
+    def details(self) -> str | MaybeNone:
         self._wait(self._is_over)
         return self._state.details
 
-    def debug_error_string(self) -> str | None:
+    def debug_error_string(self) -> str | MaybeNone:
         self._wait(self._is_over)
         return self._state.debug_error_string
 
@@ -528,34 +525,14 @@ class _MultiThreadedRendezvous(_Call):
 
     def _response(self, data: bytes) -> Any:
         state = self._state
-        self._taken += 1
-        self._taken_bytes += len(data)
-        if 2 * self._taken >= self._credit and not state.finished:
-            self._renew_credit()
+        if not state.finished:
+            self._credit.took(len(data), state.call)
         response = deserialize(data, state.deserializer)
         if response is None:
             details = "Exception deserializing response!"
             state.abort(grpc.StatusCode.INTERNAL, details, overrule=True)
             raise self
         return response
-
-    def _renew_credit(self) -> None:
-        """Gives back what was read, and more or less than that: many messages ahead where they are
-        small, few of big ones.
-        """
-        wanted = _CREDIT_BYTES * self._taken // max(self._taken_bytes, 1)
-        wanted = min(max(wanted, 2), _MOST_CREDIT)
-        grant = self._taken + wanted - self._credit
-        if grant <= 0:
-            self._credit -= self._taken
-            wanted = self._credit
-        self._credit = wanted
-        self._taken = self._taken_bytes = 0
-        if grant > 0 and self._state.call is not None:
-            try:
-                self._state.call.read(grant)
-            except ClosedError:
-                pass  # over; FINISHED says why
 
 
 # ---- Requests of a stream

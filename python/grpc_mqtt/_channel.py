@@ -5,73 +5,45 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from grpc_mqtt import gmq
 from grpc_mqtt._call import (
-    _FIRST_CREDIT,
     CallState,
-    Deserializer,
-    Serializer,
     _InactiveRpcError,
     _MultiThreadedRendezvous,
     send_requests,
     serialize,
 )
+from grpc_mqtt._credit import FIRST
 from grpc_mqtt._descriptors import DescriptorsLike
-from grpc_mqtt._errors import ClosedError, InvalidError, TooLargeError
-from grpc_mqtt._options import OptionsLike, split
+from grpc_mqtt._errors import ClosedError, TooLargeError
+from grpc_mqtt._multicallables import CONNECTIVITY, MultiCallables, metadata_fault, timeout_ms
+from grpc_mqtt._options import OptionsLike, call_options, channel_options
 from grpc_mqtt._paths import to_wire
 from grpc_mqtt._pump import Pump, run_callback
+from grpc_mqtt._types import (
+    Deserializer,
+    Serializer,
+    StreamStreamMultiCallable,
+    StreamUnaryMultiCallable,
+    UnaryStreamMultiCallable,
+    UnaryUnaryMultiCallable,
+)
+
+if TYPE_CHECKING:
+    from grpc_mqtt._types import CallFuture, CallIterator
 
 _MetadataLike = Iterable[tuple[str, "str | bytes"]]
 _StateCallback = Callable[[grpc.ChannelConnectivity], None]
-_Callable = TypeVar("_Callable")
 
 _NO_CREDENTIALS = (
     "Established channel does not have a sufficient security level to transfer call credential."
 )
 _CLOSED_BLOCKING = "Cannot invoke RPC on closed channel!"
 _CLOSED = "Cannot invoke RPC: Channel closed!"
-_TIMEOUT_MAX_MS = 1 << 38  # nearly nine years; above: no deadline
-
-_CONNECTIVITY = {
-    gmq.STATE_IDLE: grpc.ChannelConnectivity.IDLE,
-    gmq.STATE_CONNECTING: grpc.ChannelConnectivity.CONNECTING,
-    gmq.STATE_READY: grpc.ChannelConnectivity.READY,
-    gmq.STATE_TRANSIENT_FAILURE: grpc.ChannelConnectivity.TRANSIENT_FAILURE,
-    gmq.STATE_SHUTDOWN: grpc.ChannelConnectivity.SHUTDOWN,
-}
-
-
-@functools.cache
-def _call_options(wait_for_ready: bool) -> gmq.Options:
-    options = gmq.Options()
-    options.set_bool("wait_for_ready", int(wait_for_ready))
-    return options
-
-
-def _timeout_ms(timeout: float | None) -> int:
-    """For the library: -1 is no deadline. A fraction counts as a whole millisecond, what is past as
-    0.
-    """
-    if timeout is None:
-        return -1
-    if not timeout > 0:
-        return 0
-    if timeout * 1000 > _TIMEOUT_MAX_MS:
-        return -1
-    return int(-(-timeout * 1000 // 1))
-
-
-def _is_valid(metadata: tuple[Any, ...]) -> bool:
-    try:
-        gmq.check_metadata(metadata)
-    except InvalidError:
-        return False
-    return True
 
 
 class _MultiCallable:
@@ -113,28 +85,26 @@ class _MultiCallable:
     def _begin(
         self,
         data: bytes | None,
-        timeout: float | None,
-        metadata: _MetadataLike | None,
-        credentials: grpc.CallCredentials | None,
-        wait_for_ready: bool | None,
+        arguments: tuple[Any, ...],
         closed_text: str,
     ) -> CallState:
         """Starts a call, with its one request or (None) without any; the state is over already when
         it cannot be.
         """
         pump = self._pump
+        timeout, metadata, credentials, wait_for_ready, compression = arguments
         if pump.closed:
             raise ValueError(closed_text)
         if credentials is not None:
             text = f"UNAUTHENTICATED:{_NO_CREDENTIALS}"
             return self._failed(grpc.StatusCode.UNAUTHENTICATED, _NO_CREDENTIALS, text)
         pairs = None if metadata is None else tuple(metadata)
-        options = None if wait_for_ready is None else _call_options(bool(wait_for_ready))
-        timeout_ms = _timeout_ms(timeout)
+        options = call_options(wait_for_ready, compression)
+        milliseconds = timeout_ms(timeout)
         state = CallState(pump, self._deserializer, self.unary_response, timeout)
         pump.calls[state.tag] = (state.messages, state.control, state)
         try:
-            self._start(state, data, pairs, timeout_ms, options)
+            self._start(state, data, pairs, milliseconds, options)
         except BaseException as error:
             pump.calls.pop(state.tag, None)
             return self._refused(error, pairs, closed_text)
@@ -148,17 +118,17 @@ class _MultiCallable:
         state: CallState,
         data: bytes | None,
         metadata: tuple[Any, ...] | None,
-        timeout_ms: int,
+        milliseconds: int,
         options: gmq.Options | None,
     ) -> None:
         client, tag = self._pump.client, state.tag
-        credit = 1 if self.unary_response else _FIRST_CREDIT
+        credit = 1 if self.unary_response else FIRST
         if data is not None:
             state.call = client.start_with(
-                self._method, self.kind, metadata, timeout_ms, options, tag, data, credit
+                self._method, self.kind, metadata, milliseconds, options, tag, data, credit
             )
         else:
-            state.call = client.start(self._method, self.kind, metadata, timeout_ms, options, tag)
+            state.call = client.start(self._method, self.kind, metadata, milliseconds, options, tag)
             try:
                 state.call.read(credit)
             except ClosedError:
@@ -173,9 +143,9 @@ class _MultiCallable:
             return self._failed(
                 grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), f"RESOURCE_EXHAUSTED:{error}"
             )
-        if isinstance(error, InvalidError) and metadata and not _is_valid(metadata):
-            shown = metadata[0] if len(metadata) == 1 else metadata
-            raise ValueError(f"metadata was invalid: {shown}") from error
+        fault = metadata_fault(error, metadata)
+        if fault is not None:
+            raise ValueError(fault) from error
         raise error
 
     def _finish(self, state: CallState) -> CallState:
@@ -195,24 +165,20 @@ class _MultiCallable:
 
 class _UnaryRequest(_MultiCallable):
     def _invoke(self, request: Any, closed_text: str, arguments: tuple[Any, ...]) -> CallState:
-        timeout, metadata, credentials, wait_for_ready = arguments
-        return self._begin(
-            self._serialized(request), timeout, metadata, credentials, wait_for_ready, closed_text
-        )
+        return self._begin(self._serialized(request), arguments, closed_text)
 
 
 class _StreamRequest(_MultiCallable):
     def _invoke(
         self, requests: Iterator[Any], closed_text: str, arguments: tuple[Any, ...]
     ) -> CallState:
-        timeout, metadata, credentials, wait_for_ready = arguments
-        state = self._begin(None, timeout, metadata, credentials, wait_for_ready, closed_text)
+        state = self._begin(None, arguments, closed_text)
         if state.call is not None:
             send_requests(requests, self._serializer, state)
         return state
 
 
-class _UnaryUnary(_UnaryRequest, grpc.UnaryUnaryMultiCallable):
+class _UnaryUnary(_UnaryRequest, UnaryUnaryMultiCallable):
     kind = gmq.RPC_UNARY
     unary_response = True
 
@@ -225,7 +191,7 @@ class _UnaryUnary(_UnaryRequest, grpc.UnaryUnaryMultiCallable):
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> Any:
-        arguments = (timeout, metadata, credentials, wait_for_ready)
+        arguments = (timeout, metadata, credentials, wait_for_ready, compression)
         return self._finish(self._invoke(request, _CLOSED_BLOCKING, arguments)).response
 
     def with_call(
@@ -236,8 +202,8 @@ class _UnaryUnary(_UnaryRequest, grpc.UnaryUnaryMultiCallable):
         credentials: grpc.CallCredentials | None = None,
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
-    ) -> tuple[Any, Any]:
-        arguments = (timeout, metadata, credentials, wait_for_ready)
+    ) -> tuple[Any, grpc.Call]:
+        arguments = (timeout, metadata, credentials, wait_for_ready, compression)
         state = self._finish(self._invoke(request, _CLOSED_BLOCKING, arguments))
         return state.response, _MultiThreadedRendezvous(state)
 
@@ -249,12 +215,12 @@ class _UnaryUnary(_UnaryRequest, grpc.UnaryUnaryMultiCallable):
         credentials: grpc.CallCredentials | None = None,
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
-    ) -> _MultiThreadedRendezvous:
-        arguments = (timeout, metadata, credentials, wait_for_ready)
+    ) -> CallFuture:
+        arguments = (timeout, metadata, credentials, wait_for_ready, compression)
         return _MultiThreadedRendezvous(self._invoke(request, _CLOSED, arguments))
 
 
-class _UnaryStream(_UnaryRequest, grpc.UnaryStreamMultiCallable):
+class _UnaryStream(_UnaryRequest, UnaryStreamMultiCallable):
     kind = gmq.RPC_SERVER_STREAMING
     unary_response = False
 
@@ -266,12 +232,12 @@ class _UnaryStream(_UnaryRequest, grpc.UnaryStreamMultiCallable):
         credentials: grpc.CallCredentials | None = None,
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
-    ) -> _MultiThreadedRendezvous:
-        arguments = (timeout, metadata, credentials, wait_for_ready)
+    ) -> CallIterator:
+        arguments = (timeout, metadata, credentials, wait_for_ready, compression)
         return _MultiThreadedRendezvous(self._invoke(request, _CLOSED, arguments))
 
 
-class _StreamUnary(_StreamRequest, grpc.StreamUnaryMultiCallable):
+class _StreamUnary(_StreamRequest, StreamUnaryMultiCallable):
     kind = gmq.RPC_CLIENT_STREAMING
     unary_response = True
 
@@ -284,7 +250,7 @@ class _StreamUnary(_StreamRequest, grpc.StreamUnaryMultiCallable):
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
     ) -> Any:
-        arguments = (timeout, metadata, credentials, wait_for_ready)
+        arguments = (timeout, metadata, credentials, wait_for_ready, compression)
         return self._finish(self._invoke(request_iterator, _CLOSED_BLOCKING, arguments)).response
 
     def with_call(
@@ -295,8 +261,8 @@ class _StreamUnary(_StreamRequest, grpc.StreamUnaryMultiCallable):
         credentials: grpc.CallCredentials | None = None,
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
-    ) -> tuple[Any, Any]:
-        arguments = (timeout, metadata, credentials, wait_for_ready)
+    ) -> tuple[Any, grpc.Call]:
+        arguments = (timeout, metadata, credentials, wait_for_ready, compression)
         state = self._finish(self._invoke(request_iterator, _CLOSED_BLOCKING, arguments))
         return state.response, _MultiThreadedRendezvous(state)
 
@@ -308,12 +274,12 @@ class _StreamUnary(_StreamRequest, grpc.StreamUnaryMultiCallable):
         credentials: grpc.CallCredentials | None = None,
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
-    ) -> _MultiThreadedRendezvous:
-        arguments = (timeout, metadata, credentials, wait_for_ready)
+    ) -> CallFuture:
+        arguments = (timeout, metadata, credentials, wait_for_ready, compression)
         return _MultiThreadedRendezvous(self._invoke(request_iterator, _CLOSED, arguments))
 
 
-class _StreamStream(_StreamRequest, grpc.StreamStreamMultiCallable):
+class _StreamStream(_StreamRequest, StreamStreamMultiCallable):
     kind = gmq.RPC_BIDI_STREAMING
     unary_response = False
 
@@ -325,8 +291,8 @@ class _StreamStream(_StreamRequest, grpc.StreamStreamMultiCallable):
         credentials: grpc.CallCredentials | None = None,
         wait_for_ready: bool | None = None,
         compression: grpc.Compression | None = None,
-    ) -> _MultiThreadedRendezvous:
-        arguments = (timeout, metadata, credentials, wait_for_ready)
+    ) -> CallIterator:
+        arguments = (timeout, metadata, credentials, wait_for_ready, compression)
         return _MultiThreadedRendezvous(self._invoke(request_iterator, _CLOSED, arguments))
 
 
@@ -358,7 +324,7 @@ class _Subscribers:
         self._pump.forget_state()
 
     def deliver(self, state: int) -> None:
-        connectivity = _CONNECTIVITY[state]
+        connectivity = CONNECTIVITY[state]
         with self._lock:
             behind = [row for row in self._rows if row[1] is not connectivity]
             for row in behind:
@@ -367,12 +333,23 @@ class _Subscribers:
             run_callback(functools.partial(row[0], connectivity))
 
 
-class Channel(grpc.Channel):
+_BY_KIND: dict[int, type[_MultiCallable]] = {
+    each.kind: each for each in (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)
+}
+
+
+class Channel(MultiCallables, grpc.Channel):
     """A grpc.Channel whose calls go over MQTT. Made by grpc_mqtt.channel()."""
 
-    def __init__(self, url: str, options: OptionsLike, descriptors: DescriptorsLike) -> None:
+    def __init__(
+        self,
+        url: str,
+        options: OptionsLike,
+        compression: grpc.Compression | None,
+        descriptors: DescriptorsLike,
+    ) -> None:
         self._pump: Pump | None = None  # for __del__, should what follows fail
-        library_options, method_map = split(options, descriptors)
+        library_options, method_map = channel_options(url, options, compression, descriptors)
         self._pump = pump = Pump(url, library_options, method_map)
         self._subscribers = _Subscribers(pump)
 
@@ -385,51 +362,15 @@ class Channel(grpc.Channel):
     def unsubscribe(self, callback: _StateCallback) -> None:
         self._subscribers.remove(callback)
 
-    def unary_unary(
+    def _make(
         self,
-        method: str,
-        request_serializer: Serializer | None = None,
-        response_deserializer: Deserializer | None = None,
-        _registered_method: bool | None = False,
-    ) -> grpc.UnaryUnaryMultiCallable:
-        return self._method(_UnaryUnary, method, request_serializer, response_deserializer)
-
-    def unary_stream(
-        self,
-        method: str,
-        request_serializer: Serializer | None = None,
-        response_deserializer: Deserializer | None = None,
-        _registered_method: bool | None = False,
-    ) -> grpc.UnaryStreamMultiCallable:
-        return self._method(_UnaryStream, method, request_serializer, response_deserializer)
-
-    def stream_unary(
-        self,
-        method: str,
-        request_serializer: Serializer | None = None,
-        response_deserializer: Deserializer | None = None,
-        _registered_method: bool | None = False,
-    ) -> grpc.StreamUnaryMultiCallable:
-        return self._method(_StreamUnary, method, request_serializer, response_deserializer)
-
-    def stream_stream(
-        self,
-        method: str,
-        request_serializer: Serializer | None = None,
-        response_deserializer: Deserializer | None = None,
-        _registered_method: bool | None = False,
-    ) -> grpc.StreamStreamMultiCallable:
-        return self._method(_StreamStream, method, request_serializer, response_deserializer)
-
-    def _method(
-        self,
-        kind: Callable[[Pump, str, Serializer | None, Deserializer | None], _Callable],
+        kind: int,
         method: str,
         serializer: Serializer | None,
         deserializer: Deserializer | None,
-    ) -> _Callable:
+    ) -> Any:
         assert self._pump is not None
-        return kind(self._pump, method, serializer, deserializer)
+        return _BY_KIND[kind](self._pump, method, serializer, deserializer)
 
     def close(self) -> None:
         """Cancels every call and disconnects. Idempotent; does not wait."""

@@ -11,7 +11,7 @@ import grpc
 
 from grpc_mqtt._call import Metadata
 from grpc_mqtt._rpc import Rpc
-from grpc_mqtt._status import encoded
+from grpc_mqtt._status import INSECURE, encoded
 
 _LOGGER = logging.getLogger("grpc_mqtt")
 
@@ -39,8 +39,11 @@ class Context(grpc.ServicerContext):
         left = self._rpc.call.time_remaining_ms()
         return _NO_DEADLINE - time.time() if left < 0 else left / 1000
 
-    def cancel(self) -> None:
+    def cancel(self) -> bool:
+        """True: it was not over yet."""
+        active = self.is_active()
         self._rpc.call.cancel()
+        return active
 
     def add_callback(self, callback: Callable[[], Any]) -> bool:
         with self._rpc.condition:
@@ -63,8 +66,9 @@ class Context(grpc.ServicerContext):
     def peer_identity_key(self) -> str | None:
         return None
 
-    def auth_context(self) -> Mapping[str, Sequence[bytes]]:
-        return {}
+    def auth_context(self) -> Mapping[str, Any]:
+        """As on a port of gRPC's without TLS: who asks is a matter of the broker."""
+        return dict(INSECURE)
 
     # ---- Compression: zstd, which the client announces with its request
 
@@ -83,8 +87,8 @@ class Context(grpc.ServicerContext):
         with self._rpc.condition:
             self._rpc.status.trailing_metadata = trailing_metadata
 
-    def trailing_metadata(self) -> _MetadataLike | None:
-        return self._rpc.status.trailing_metadata  # type: ignore[no-any-return]
+    def trailing_metadata(self) -> Any:
+        return self._rpc.status.trailing_metadata
 
     def abort(self, code: grpc.StatusCode, details: str) -> NoReturn:
         if code == grpc.StatusCode.OK:
@@ -108,7 +112,7 @@ class Context(grpc.ServicerContext):
         with self._rpc.condition:
             self._rpc.status.details = encoded(details)
 
-    def code(self) -> grpc.StatusCode | None:
+    def code(self) -> Any:
         return self._rpc.status.code
 
     def details(self) -> bytes | None:

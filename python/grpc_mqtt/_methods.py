@@ -12,6 +12,7 @@ import grpc
 
 from grpc_mqtt import gmq
 from grpc_mqtt._call import Metadata
+from grpc_mqtt._types import MethodHandler
 
 
 class _Details(NamedTuple):
@@ -19,27 +20,28 @@ class _Details(NamedTuple):
     invocation_metadata: Metadata
 
 
-class HandlerCallDetails(_Details, grpc.HandlerCallDetails):
+class HandlerCallDetails(_Details, grpc.HandlerCallDetails):  # type: ignore[misc]
     """What interceptors and generic handlers are told of a call."""
 
 
 _Continuation = Callable[[grpc.HandlerCallDetails], Any]
 
 
-def kind_of(handler: grpc.RpcMethodHandler) -> int:
+def kind_of(handler: MethodHandler) -> int:
     """The gmq.RPC_* of a handler."""
     if handler.request_streaming:
         return gmq.RPC_BIDI_STREAMING if handler.response_streaming else gmq.RPC_CLIENT_STREAMING
     return gmq.RPC_SERVER_STREAMING if handler.response_streaming else gmq.RPC_UNARY
 
 
-def behavior_of(handler: grpc.RpcMethodHandler) -> Callable[..., Any]:
+def behavior_of(handler: MethodHandler) -> Callable[..., Any]:
     """The function of a handler that does the work."""
     if handler.request_streaming:
         behavior = handler.stream_stream if handler.response_streaming else handler.stream_unary
     else:
         behavior = handler.unary_stream if handler.response_streaming else handler.unary_unary
-    return behavior  # type: ignore[no-any-return]
+    assert behavior is not None
+    return behavior
 
 
 def full_name(service: str, method: str) -> str:
@@ -51,7 +53,7 @@ class Methods:
 
     def __init__(self) -> None:
         self._generic: list[grpc.GenericRpcHandler] = []
-        self._registered: dict[str, grpc.RpcMethodHandler] = {}
+        self._registered: dict[str, MethodHandler] = {}
 
     def add_generic(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
         handlers = list(handlers)
@@ -63,11 +65,11 @@ class Methods:
                 )
         self._generic.extend(handlers)
 
-    def add_registered(self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler]) -> None:
+    def add_registered(self, service: str, handlers: Mapping[str, MethodHandler]) -> None:
         for method, handler in handlers.items():
             self._registered[full_name(service, method)] = handler
 
-    def find(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+    def find(self, details: grpc.HandlerCallDetails) -> MethodHandler | None:
         """The handler of a method; None when nobody has it. Runs code of the user."""
         if details.method in self._registered:
             return self._registered[details.method]

@@ -4,16 +4,19 @@ wants them.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
+
+import grpc
 
 from grpc_mqtt import gmq
 from grpc_mqtt._descriptors import DescriptorsLike, method_map
 from grpc_mqtt._errors import OptionError
 
 #: (key, value) pairs as grpc takes them, or a mapping.
-OptionsLike: TypeAlias = Iterable[tuple[str, Any]] | Mapping[str, Any] | None
+OptionsLike: TypeAlias = Iterable[tuple[str | bytes, Any]] | Mapping[str, Any] | None
 
 DESCRIPTORS_KEY = "grpc_mqtt.descriptors"
 _PREFIX = "grpc_mqtt."
@@ -26,23 +29,46 @@ _GRPC_KEYS = {
     "grpc.max_metadata_size": "metadata_limit",
 }
 _UNLIMITED = 0x7FFFFFFF
+_ANY_URL = "loopback://any/base"
+_LEVEL = 3  # zstd's own default
+
+
+def _text(value: object) -> object:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _pairs(options: OptionsLike) -> Iterable[tuple[str, Any]]:
-    if options is None:
-        return ()
-    return tuple(options.items()) if isinstance(options, Mapping) else tuple(options)
+    """Keys and texts may be bytes, as with grpc."""
+    given = () if options is None else options
+    for pair in given.items() if isinstance(given, Mapping) else given:
+        if isinstance(pair, (str, bytes)) or len(pair) != 2:
+            raise OptionError(f"options are (key, value) pairs, not {pair!r}")
+        key = _text(pair[0])
+        if not isinstance(key, str):
+            raise OptionError(f"an option's key must be a str, not {key!r}")
+        yield key, pair[1]
+
+
+def _is_ours(key: str) -> bool:
+    """Whether the library has an option of this name."""
+    try:
+        gmq.Options().get_int(_ANY_URL, key)
+    except OptionError as error:
+        return not str(error).startswith("unknown")
+    return True
 
 
 def _set(target: gmq.Options, key: str, value: object) -> None:
-    if isinstance(value, bool):
-        target.set_bool(key, int(value))
-    elif isinstance(value, int):
-        target.set_int(key, value)
-    elif isinstance(value, (str, os.PathLike)):
-        target.set_string(key, os.fspath(value))
-    else:
+    text = _text(value)
+    if isinstance(text, bool):
+        target.set_bool(key, int(text))
+    elif isinstance(text, int):
+        target.set_int(key, text)
+    elif isinstance(text, (str, os.PathLike)) and (text is value or _is_ours(key)):
+        target.set_string(key, os.fspath(text))
+    elif _is_ours(key):
         raise OptionError(f"option {key!r}: a str, int or bool is needed, not {value!r}")
+    # else a channel argument of somebody's own, which grpc carries and nobody reads
 
 
 def _set_grpc(target: gmq.Options, key: str, value: object) -> None:
@@ -60,12 +86,57 @@ def split(
     """Options for the library, and the method map of the descriptors (None without any)."""
     ours = gmq.Options()
     for key, value in _pairs(options):
-        if not isinstance(key, str):
-            raise OptionError(f"an option's key must be a str, not {key!r}")
         if key == DESCRIPTORS_KEY:
             descriptors = value
         elif key.startswith("grpc."):
             _set_grpc(ours, key, value)
         else:
-            _set(ours, key[len(_PREFIX) :] if key.startswith(_PREFIX) else key, value)
+            _set(ours, key.removeprefix(_PREFIX), value)
     return ours, method_map(descriptors)
+
+
+def level_of(compression: grpc.Compression | None) -> int | None:
+    """The zstd level that stands for one of gRPC's algorithms; None: nothing was said."""
+    if compression is None:
+        return None
+    return 0 if compression is grpc.Compression.NoCompression else _LEVEL
+
+
+def channel_options(
+    url: str,
+    options: OptionsLike,
+    compression: grpc.Compression | None,
+    descriptors: DescriptorsLike,
+) -> tuple[gmq.Options, gmq.MethodMap | None]:
+    """As split(). `compression` is that of what is sent, unless a level is given otherwise."""
+    ours, methods = split(options, descriptors)
+    level = level_of(compression)
+    if level and not ours.get_int(url, "client_clevel"):
+        ours.set_int("client_clevel", level)
+    return ours, methods
+
+
+@functools.cache
+def call_options(
+    wait_for_ready: bool | None, compression: grpc.Compression | None
+) -> gmq.Options | None:
+    """Those of a call; None where all are the channel's."""
+    level = level_of(compression)
+    if wait_for_ready is None and level is None:
+        return None
+    ours = gmq.Options()
+    if wait_for_ready is not None:
+        ours.set_bool("wait_for_ready", int(wait_for_ready))
+    if level is not None:
+        ours.set_int("client_clevel", level)
+    return ours
+
+
+def server_options(url: str, options: OptionsLike) -> gmq.Options:
+    """For a server, checked: it connects later, but what is wrong is said when it is made."""
+    ours, _ = split(options, None)
+    ours.set_string("unknown_methods", "offer")
+    ours.set_string("drive", "caller")  # so that it does nothing
+    gmq.Server(url, ours, gmq.MethodMap(), gmq.Queue(), 0)
+    ours.set_string("drive", "thread")
+    return ours

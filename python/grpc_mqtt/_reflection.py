@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pb2
@@ -20,7 +21,7 @@ SERVICES = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.Serv
 _TIMEOUT = 10.0
 
 # Fields of ServerReflectionRequest and ServerReflectionResponse.
-_FILE_BY_NAME, _FILE_WITH_SYMBOL, _LIST_SERVICES = 3, 4, 7
+_FILE_BY_NAME, FILE_WITH_SYMBOL, _LIST_SERVICES = 3, 4, 7
 _FILES, _SERVICES, _ERROR = 4, 6, 7
 
 Fields = dict[int, list[bytes]]
@@ -76,13 +77,15 @@ def _request(field: int, text: str) -> bytes:
     return _varint(field << 3 | 2) + _varint(len(data)) + data
 
 
-class _Stream:
+class Stream:
     """One call of ServerReflectionInfo, a question at a time."""
 
-    def __init__(self, channel: grpc.Channel, service: str) -> None:
+    def __init__(
+        self, channel: grpc.Channel, service: str, timeout: float | None = _TIMEOUT
+    ) -> None:
         self._questions: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        method = channel.stream_stream(f"/{service}/ServerReflectionInfo")
-        self._answers = method(iter(self._questions.get, None), timeout=_TIMEOUT)
+        method: Any = channel.stream_stream(f"/{service}/ServerReflectionInfo")
+        self._answers = method(iter(self._questions.get, None), timeout=timeout)
 
     def ask(self, field: int, text: str) -> Fields:
         self._questions.put(_request(field, text))
@@ -102,7 +105,7 @@ def _answer(target: str, asked: str, response: Fields, field: int) -> Fields:
     raise NotFoundError(f"reflection of {target}: {asked}: {text}")
 
 
-def _service_names(target: str, stream: _Stream) -> Iterator[str]:
+def service_names(target: str, stream: Stream) -> Iterator[str]:
     answer = _answer(target, "list of services", stream.ask(_LIST_SERVICES, "*"), _SERVICES)
     for service in answer.get(1, ()):
         name = fields(service).get(1, [b""])[0].decode()
@@ -110,10 +113,10 @@ def _service_names(target: str, stream: _Stream) -> Iterator[str]:
             yield name
 
 
-class _Files:
+class Files:
     """The files that were fetched, by name."""
 
-    def __init__(self, target: str, stream: _Stream) -> None:
+    def __init__(self, target: str, stream: Stream) -> None:
         self.found: dict[str, descriptor_pb2.FileDescriptorProto] = {}
         self._target = target
         self._stream = stream
@@ -142,19 +145,19 @@ class _Files:
 
 
 def _fetch(target: str, channel: grpc.Channel, service: str) -> gmq.MethodMap:
-    stream = _Stream(channel, service)
+    stream = Stream(channel, service)
     try:
-        files = _Files(target, stream)
-        names = list(_service_names(target, stream))
+        files = Files(target, stream)
+        names = list(service_names(target, stream))
         for name in names:
-            files.fetch(_FILE_WITH_SYMBOL, name)
+            files.fetch(FILE_WITH_SYMBOL, name)
         files.fetch_imports()
     finally:
         stream.close()
     return _methods(files, names)
 
 
-def _methods(files: _Files, names: list[str]) -> gmq.MethodMap:
+def _methods(files: Files, names: list[str]) -> gmq.MethodMap:
     """The methods of these services, of all that stand in the files."""
     everything = gmq.MethodMap()
     result = gmq.MethodMap()

@@ -16,11 +16,9 @@ from grpc_mqtt._call import Metadata
 from grpc_mqtt._credit import FIRST, Credit
 from grpc_mqtt._errors import ClosedError, Error, InvalidError, StateError, TooLargeError
 from grpc_mqtt._status import UNREADABLE_REQUEST, UNWRITABLE_RESPONSE, Status
+from grpc_mqtt._types import Deserializer, Serializer
 
 _LOGGER = logging.getLogger("grpc_mqtt")
-
-Serializer = Callable[[Any], bytes]
-Deserializer = Callable[[bytes], Any]
 
 
 def _transformed(message: Any, transform: Callable[[Any], Any] | None, what: str) -> Any:

@@ -17,10 +17,11 @@ from grpc_mqtt import _behavior, _fork, gmq
 from grpc_mqtt._call import Metadatum
 from grpc_mqtt._errors import UnsupportedError
 from grpc_mqtt._methods import HandlerCallDetails, Methods, behavior_of, intercepted, kind_of
-from grpc_mqtt._options import OptionsLike, split
+from grpc_mqtt._options import OptionsLike, server_options
 from grpc_mqtt._paths import from_wire
 from grpc_mqtt._rpc import Rpc
 from grpc_mqtt._status import HANDLER_FAILED, LIMIT_EXCEEDED, METHOD_NOT_FOUND
+from grpc_mqtt._types import MethodHandler
 
 _LOGGER = logging.getLogger("grpc_mqtt")
 _LOG_LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
@@ -180,7 +181,7 @@ class _Core:
     def _refuse(self, rpc: Rpc, code: grpc.StatusCode, details: str) -> None:
         rpc.abort(code, details)
 
-    def _accept(self, rpc: Rpc, handler: grpc.RpcMethodHandler) -> None:
+    def _accept(self, rpc: Rpc, handler: MethodHandler) -> None:
         """A handler of one request is started when that has come, so that no thread waits."""
         with self.lock:
             self.active += 1
@@ -194,7 +195,7 @@ class _Core:
         if submit is not None:
             submit()
 
-    def _start_handler(self, rpc: Rpc, handler: grpc.RpcMethodHandler) -> None:
+    def _start_handler(self, rpc: Rpc, handler: MethodHandler) -> None:
         pool = getattr(behavior_of(handler), "experimental_thread_pool", None)
         if not isinstance(pool, futures.ThreadPoolExecutor):
             pool = self.pool
@@ -243,12 +244,8 @@ class Server(grpc.Server):
         self._core: _Core | None = None  # for __del__, should what follows fail
         if xds:
             raise UnsupportedError("xds: a server over MQTT has no use for it")
-        library_options, _ = split(options, None)
-        library_options.get_int(url, "max_calls")  # the address and its options, now and not later
-        library_options.set_string("unknown_methods", "offer")
-        core = _Core(
-            url, library_options, thread_pool, tuple(interceptors or ()), maximum_concurrent_rpcs
-        )
+        ours = server_options(url, options)
+        core = _Core(url, ours, thread_pool, tuple(interceptors or ()), maximum_concurrent_rpcs)
         core.methods.add_generic(handlers or ())
         self._core = core
 
@@ -263,7 +260,7 @@ class Server(grpc.Server):
         self._checked().methods.add_generic(generic_rpc_handlers)
 
     def add_registered_method_handlers(
-        self, service_name: str, method_handlers: Mapping[str, grpc.RpcMethodHandler]
+        self, service_name: str, method_handlers: Mapping[str, MethodHandler]
     ) -> None:
         core = self._checked()
         if core.stage == _STARTED:

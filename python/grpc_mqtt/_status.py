@@ -13,6 +13,12 @@ LIMIT_EXCEEDED = "Concurrent RPC limit exceeded!"
 HANDLER_FAILED = "Error in service handler!"
 ABORTED = "RPC Aborted"
 
+#: The auth_context() of a call: that of a port of gRPC's without TLS.
+INSECURE = {
+    "security_level": [b"TSI_SECURITY_NONE"],
+    "transport_security_type": [b"insecure"],
+}
+
 
 def number_of(code: Any) -> int:
     """Of a code that an application set; what is none counts as UNKNOWN."""

@@ -29,6 +29,7 @@ def channel(
     url: str,
     options: OptionsLike = None,
     interceptors: Sequence[grpc.aio.ClientInterceptor] | None = None,
+    compression: grpc.Compression | None = None,
     *,
     descriptors: DescriptorsLike = None,
 ) -> grpc.aio.Channel:
@@ -38,7 +39,7 @@ def channel(
     ``grpc_mqtt.channel()``. The channel belongs to the running event loop, or else to that which
     the thread will run.
     """
-    return Channel(url, options, interceptors, descriptors)
+    return Channel(url, options, interceptors, compression, descriptors)
 
 
 def server(

@@ -1,5 +1,6 @@
 """Options of a channel: the library's, gRPC's, descriptors."""
 
+import asyncio
 import itertools
 from concurrent import futures
 
@@ -7,7 +8,7 @@ import grpc
 import pytest
 from echo_servers import SERVER_STREAM, UNARY
 
-import grpc_mqtt
+import grpc_mqtt.aio
 from grpc_mqtt import _descriptors
 
 
@@ -23,6 +24,10 @@ def channel(mqtt_server, options):
         [("grpc.keepalive_time_ms", 1000), ("grpc.enable_retries", 0), ("grpc.no_such", object())],
         {"receive_limit": 100_000, "batched_stream": True, "dialect": "session"},
         [("grpc_mqtt.linger_ms", 1)],
+        [(b"grpc.primary_user_agent", b"me/1"), ("grpc.http2.min_time", 0.5)],
+        [("iv", 0.5), ("tag", b"bytes"), ("pointer", object())],
+        [(b"dialect", b"session"), (b"receive_limit", 100_000)],
+        iter([("linger_ms", 1)]),
     ],
 )
 def test_accepted(mqtt_server, options):
@@ -39,11 +44,40 @@ def test_accepted(mqtt_server, options):
         ([("linger_ms", 1.5)], "linger_ms"),
         ([("grpc.max_receive_message_length", "big")], "grpc.max_receive_message_length"),
         ([(1, 2)], "1"),
+        ([("dialect", b"loud")], "dialect"),
+        ([("dialect", 0.5)], "dialect"),
+        ([("key",)], "key"),
+        ("str", "pairs"),
     ],
 )
 def test_refused(mqtt_server, options, named):
     with pytest.raises(grpc_mqtt.OptionError, match=named):
         channel(mqtt_server, options)
+
+
+@pytest.mark.parametrize("kind", ["grpc", "grpc.aio"])
+@pytest.mark.parametrize(
+    "query, options, named",
+    [
+        ("", [("no_such", 1)], "no_such"),
+        ("", [("subscriptions", 5)], "subscriptions"),
+        ("", [("grpc.max_receive_message_length", "big")], "max_receive_message_length"),
+        ("?tombstone_ms=-1", None, "tombstone_ms"),
+        ("?wait_for_ready=1", None, "wait_for_ready"),
+    ],
+)
+def test_a_server_refuses_when_it_is_made(kind, query, options, named):
+    """... and not only in start()."""
+    url = f"loopback://refusing/fleet/device{query}"
+    with pytest.raises(grpc_mqtt.OptionError, match=named):
+        if kind == "grpc":
+            grpc_mqtt.server(url, futures.ThreadPoolExecutor(1), options=options)
+        else:
+            asyncio.run(aio_server(url, options))
+
+
+async def aio_server(url, options):
+    return grpc_mqtt.aio.server(url, options=options)
 
 
 def test_receive_limit(mqtt_server):

@@ -4,8 +4,9 @@ from concurrent import futures
 
 import grpc
 import pytest
+from aio_support import aio, soon
 
-import grpc_mqtt
+import grpc_mqtt.aio
 from grpc_mqtt import _paths
 
 ODD = ["Method", "/Method", "/a/b/c", "a/b", "/with-dash/M", "/a/b+c", "/ü/#", "/a/\x01", "//", "%"]
@@ -42,3 +43,21 @@ def test_calls(kind):
         for name in ["Method", "/Method", "/a/b/c", "/with-dash/M", *ORDINARY]:
             assert channel.unary_unary(name)(b"", timeout=20) == name.encode()
     server.stop(None).wait()
+
+
+@pytest.mark.parametrize("kind", ["grpcio", "mqtt"])
+@aio
+async def test_aio_calls(kind):
+    pool = futures.ThreadPoolExecutor(4)
+    if kind == "grpcio":
+        server = grpc.aio.server(pool, (Handler(),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+    else:
+        url = "loopback://aio-paths/fleet/device"
+        server, channel = grpc_mqtt.aio.server(url, pool, (Handler(),)), grpc_mqtt.aio.channel(url)
+    await server.start()
+    async with channel:
+        for name in ["Method", "/Method", "/a/b/c", "/with-dash/M", *ORDINARY]:
+            assert await soon(channel.unary_unary(name)(b"")) == name.encode()
+    await server.stop(None)
