@@ -117,6 +117,22 @@ gmq_status gmq_options_set_bool(gmq_options *options, const char *key, int value
     return set(options, key, VALUE_BOOL, NULL, value != 0);
 }
 
+gmq_status gmq_options_copy(gmq_options **out, const gmq_options *options)
+{
+    gmq_options *copy = NULL;
+    gmq_status status =
+        out ? gmq_options_new(&copy) : gmq__fail(GMQ_E_INVALID, "gmq_options_copy: out is NULL");
+    for (size_t i = 0; status == GMQ_OK && options && i < options->count; i++) {
+        const entry *e = &options->entries[i];
+        status = set(copy, e->key, e->type, e->text, e->number);
+    }
+    if (status == GMQ_OK)
+        *out = copy;
+    else
+        gmq_options_free(copy);
+    return status;
+}
+
 static const gmq__option_row *find_row(const char *key)
 {
     for (size_t i = 0; i < GMQ__OPT_COUNT; i++)

@@ -23,6 +23,9 @@ GMQ_API gmq_status gmq_options_new(gmq_options **out);
 /** Frees a set; NULL is fine. Objects made with it keep what they need. Since 0.1. */
 GMQ_API void gmq_options_free(gmq_options *options);
 
+/** Makes an independent copy of `options`; of NULL an empty set. Errors: GMQ_E_NOMEM. Since 0.1. */
+GMQ_API gmq_status gmq_options_copy(gmq_options **out, const gmq_options *options);
+
 /** Sets a text option ("ca_file", "dialect", "drive", ...); replaces an earlier value.
  *  Errors: GMQ_E_NOMEM. Since 0.1. */
 GMQ_API gmq_status gmq_options_set_string(gmq_options *options, const char *key, const char *value);

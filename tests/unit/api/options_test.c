@@ -285,6 +285,30 @@ static void out_of_memory_test(void **state) /* the leak checker judges the rest
     ok(status);
 }
 
+static void copies_are_independent_test(void **state)
+{
+    (void)state;
+    gmq_options *options = none(), *copy = NULL;
+    int64_t value = 0;
+    gmq__settings s;
+    ok(gmq_options_set_string(options, "client_id", "one"));
+    ok(gmq_options_set_int(options, "keep_alive_s", 7));
+    ok(gmq_options_set_bool(options, "insecure", 1));
+    ok(gmq_options_copy(&copy, options));
+    ok(gmq_options_set_int(options, "keep_alive_s", 8));
+    gmq_options_free(options);
+    ok(gmq_options_get_int(copy, NULL, "keep_alive_s", &value));
+    assert_int_equal(value, 7);
+    ok(gmq__settings_resolve(&s, GMQ__FOR_CLIENT, NULL, copy));
+    assert_string_equal(s.text[GMQ__OPT_CLIENT_ID], "one");
+    assert_int_equal(s.number[GMQ__OPT_INSECURE], 1);
+    gmq__settings_clear(&s);
+    gmq_options_free(copy);
+    ok(gmq_options_copy(&copy, NULL));
+    gmq_options_free(copy);
+    assert_int_equal(gmq_options_copy(NULL, NULL), GMQ_E_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +323,7 @@ int main(void)
         cmocka_unit_test(a_server_takes_a_gateways_keys_test),
         cmocka_unit_test(options_go_before_the_address_test),
         cmocka_unit_test(get_int_test),
+        cmocka_unit_test(copies_are_independent_test),
         cmocka_unit_test(null_arguments_test),
         cmocka_unit_test(out_of_memory_test),
     };
