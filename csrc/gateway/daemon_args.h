@@ -3,29 +3,22 @@
 #define GMQ_GATEWAY_DAEMON_ARGS_H
 
 #include <grpc_mqtt/gateway.h>
-#include <stdint.h>
 
-enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
+#include "daemon_options.h"
 
 typedef struct gmq__daemon_args {
+    gmq__daemon_common common; /* first */
     const char *url;
-    gmq_options *options;
     gmq_method_map *map; /* of all pairs, bound to their targets */
-    int64_t grace_ms;
-    int log_level;          /* 0 errors, 1 warnings, 2 information, 3 debug */
-    const char *ready_file; /* NULL = none */
+    /* the methods of the --descriptors that have had no --target yet, and the last of those files;
+     * NULL = none */
+    gmq_method_map *open;
+    const char *open_file;
 } gmq__daemon_args;
 
 /* Reads the command line and the descriptor files. -1 = go on; else the exit status, after
  * everything was said. `out` is to be cleared in any case. */
 int gmq__daemon_args_read(gmq__daemon_args *out, int argc, char **argv);
 void gmq__daemon_args_clear(gmq__daemon_args *args);
-
-/* One line to stderr: the program's name, then the text. Returns `status`. */
-int gmq__daemon_complain(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* The same with gmq_error_text(), after a function of the library failed. Returns the exit status
- * for that. */
-int gmq__daemon_fail(gmq_status status);
 
 #endif

@@ -1,37 +1,16 @@
 /* grpc-mqtt-gateway: one gateway, its log, and signals. */
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include "daemon_args.h"
 #include "daemon_log.h"
+#include "daemon_loop.h"
 
-enum { EVENTS_AT_ONCE = 16 };
-
-typedef struct daemon {
-    const gmq__daemon_args *args;
-    gmq_queue *queue;
+typedef struct context {
+    gmq__daemon_args args;
     gmq_gateway *gateway;
-    bool stopping; /* a signal came: the gateway drains */
-    bool closed;   /* its CLOSED event came */
-} daemon;
-
-/* ---- What it says ---- */
-
-/* The base topic as it stands in the URL, without the credentials before it. */
-static void print_base(const char *url, char *out, size_t size)
-{
-    const char *host = strstr(url, "://");
-    const char *path = host ? strchr(host + 3, '/') : NULL;
-    path = path ? path + 1 : "";
-    snprintf(out, size, "%.*s", (int)strcspn(path, "?#"), path);
-}
+} context;
 
 /* The distinct targets, in order. */
 static void print_targets(const gmq_method_map *map, char *out, size_t size)
@@ -48,149 +27,42 @@ static void print_targets(const gmq_method_map *map, char *out, size_t size)
     }
 }
 
-static void write_ready_file(const char *file)
+static gmq_status open_gateway(void *arg, gmq_queue *queue)
 {
-    FILE *f = fopen(file, "w");
-    bool written = f && fprintf(f, "%ld\n", (long)getpid()) > 0;
-    int error = errno;
-    if (f && fclose(f) != 0 && written) {
-        error = errno;
-        written = false;
-    }
-    if (!written)
-        gmq__daemon_log(LOG_WARNING, "%s: %s", file, strerror(error));
+    context *c = arg;
+    return gmq_gateway_new(&c->gateway, c->args.url, c->args.common.options, c->args.map, queue, 0);
 }
 
-static void on_ready(const daemon *d)
+static void ready(void *arg)
 {
+    const context *c = arg;
     char base[256], targets[512];
-    size_t count = gmq_method_map_count(d->args->map);
-    print_base(d->args->url, base, sizeof base);
-    print_targets(d->args->map, targets, sizeof targets);
+    size_t count = gmq_method_map_count(c->args.map);
+    gmq__daemon_print_base(c->args.url, base, sizeof base);
+    print_targets(c->args.map, targets, sizeof targets);
     gmq__daemon_log(LOG_INFO, "ready: base %s, %zu method%s, targets %s", base, count,
                     count == 1 ? "" : "s", targets);
-    if (d->args->ready_file)
-        write_ready_file(d->args->ready_file);
 }
 
-static void on_state(const daemon *d, int32_t state, const char *text)
+static void close_gateway(void *arg, int64_t grace_ms)
 {
-    switch (state) {
-    case GMQ_STATE_READY:
-        on_ready(d);
-        break;
-    case GMQ_STATE_TRANSIENT_FAILURE:
-        gmq__daemon_log(LOG_WARNING, "not connected: %s", text);
-        break;
-    case GMQ_STATE_CONNECTING:
-        gmq__daemon_log(LOG_DEBUG, "connecting%s%s", *text ? ": " : "", text);
-        break;
-    default:
-        break;
-    }
+    gmq_gateway_close(((context *)arg)->gateway, grace_ms);
 }
 
-static void on_event(daemon *d, const gmq_event *event)
-{
-    switch (gmq_event_type_of(event)) {
-    case GMQ_EVENT_STATE:
-        on_state(d, gmq_event_code(event), gmq_event_text(event));
-        break;
-    case GMQ_EVENT_LOG:
-        gmq__daemon_log(gmq_event_code(event), "%s", gmq_event_text(event));
-        break;
-    case GMQ_EVENT_CLOSED:
-        d->closed = true;
-        break;
-    default:
-        break;
-    }
-}
-
-/* ---- Signals ---- */
-
-static int open_signals(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    signal(SIGPIPE, SIG_IGN);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) !=
-        0) /* before any thread is made, so that all have them blocked */
-        return -1;
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static void on_signal(daemon *d, int fd)
-{
-    struct signalfd_siginfo info;
-    while (read(fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        const char *name = info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT";
-        if (d->stopping) {
-            gmq__daemon_log(LOG_WARNING, "%s again: ending at once", name);
-            _exit(128 + (int)info.ssi_signo);
-        }
-        gmq__daemon_log(LOG_INFO, "%s: draining, open calls may go on for %.1f s", name,
-                        (double)d->args->grace_ms / 1000);
-        d->stopping = true;
-        gmq_gateway_close(d->gateway, d->args->grace_ms);
-    }
-}
-
-/* ---- Loop ---- */
-
-static gmq_status take_events(daemon *d)
-{
-    gmq_event *events[EVENTS_AT_ONCE];
-    size_t count = 0;
-    gmq_status status = gmq_queue_poll(d->queue, events, EVENTS_AT_ONCE, &count);
-    for (size_t i = 0; status == GMQ_OK && i < count; i++) {
-        on_event(d, events[i]);
-        gmq_event_free(events[i]);
-    }
-    return status;
-}
-
-static int loop(daemon *d, int signals)
-{
-    struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
-                           {.fd = gmq_queue_fd(d->queue), .events = POLLIN}};
-    while (!d->closed) {
-        if (poll(fds, 2, (int)gmq_queue_timeout_ms(d->queue)) < 0 && errno != EINTR)
-            return gmq__daemon_complain(EXIT_RUNTIME, "poll: %s", strerror(errno));
-        on_signal(d, signals);
-        if (take_events(d) != GMQ_OK)
-            return gmq__daemon_complain(EXIT_RUNTIME, "%s", gmq_error_text());
-    }
-    gmq__daemon_log(LOG_INFO, "stopped");
-    return EXIT_SUCCESS;
-}
-
-static int run(const gmq__daemon_args *args)
-{
-    daemon d = {.args = args};
-    int signals = open_signals();
-    if (signals < 0)
-        return gmq__daemon_complain(EXIT_RUNTIME, "signals: %s", strerror(errno));
-    gmq_status status = gmq_queue_new(&d.queue);
-    if (status == GMQ_OK)
-        status = gmq_gateway_new(&d.gateway, args->url, args->options, args->map, d.queue, 0);
-    int result = status == GMQ_OK ? loop(&d, signals) : gmq__daemon_fail(status);
-    gmq_gateway_unref(d.gateway);
-    gmq_queue_unref(d.queue);
-    close(signals);
-    return result;
-}
+static void unref_gateway(void *arg) { gmq_gateway_unref(((context *)arg)->gateway); }
 
 int main(int argc, char **argv)
 {
-    gmq__daemon_args args;
-    int status = gmq__daemon_args_read(&args, argc, argv);
-    if (status < 0) {
-        gmq__daemon_log_open(args.log_level);
-        status = run(&args);
-    }
-    gmq__daemon_args_clear(&args);
+    context c = {0};
+    gmq__daemon daemon = {.args = &c.args.common,
+                          .context = &c,
+                          .open = open_gateway,
+                          .ready = ready,
+                          .close = close_gateway,
+                          .unref = unref_gateway};
+    int status = gmq__daemon_args_read(&c.args, argc, argv);
+    if (status < 0)
+        status = gmq__daemon_run(&daemon);
+    gmq__daemon_args_clear(&c.args);
     return status;
 }

@@ -1,0 +1,154 @@
+#include "daemon_loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "daemon_log.h"
+
+enum { EVENTS_AT_ONCE = 16 };
+
+/* ---- What it says ---- */
+
+void gmq__daemon_print_base(const char *url, char *out, size_t size)
+{
+    const char *host = strstr(url, "://");
+    const char *path = host ? strchr(host + 3, '/') : NULL;
+    path = path ? path + 1 : "";
+    snprintf(out, size, "%.*s", (int)strcspn(path, "?#"), path);
+}
+
+static void write_ready_file(const char *file)
+{
+    FILE *f = fopen(file, "w");
+    bool written = f && fprintf(f, "%ld\n", (long)getpid()) > 0;
+    int error = errno;
+    if (f && fclose(f) != 0 && written) {
+        error = errno;
+        written = false;
+    }
+    if (!written)
+        gmq__daemon_log(LOG_WARNING, "%s: %s", file, strerror(error));
+}
+
+static void on_ready(const gmq__daemon *d)
+{
+    d->ready(d->context);
+    if (d->args->ready_file)
+        write_ready_file(d->args->ready_file);
+}
+
+static void on_state(const gmq__daemon *d, int32_t state, const char *text)
+{
+    switch (state) {
+    case GMQ_STATE_READY:
+        on_ready(d);
+        break;
+    case GMQ_STATE_TRANSIENT_FAILURE:
+        gmq__daemon_log(LOG_WARNING, "not connected: %s", text);
+        break;
+    case GMQ_STATE_CONNECTING:
+        gmq__daemon_log(LOG_DEBUG, "connecting%s%s", *text ? ": " : "", text);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_event(gmq__daemon *d, const gmq_event *event)
+{
+    switch (gmq_event_type_of(event)) {
+    case GMQ_EVENT_STATE:
+        on_state(d, gmq_event_code(event), gmq_event_text(event));
+        break;
+    case GMQ_EVENT_LOG:
+        gmq__daemon_log(gmq_event_code(event), "%s", gmq_event_text(event));
+        break;
+    case GMQ_EVENT_CLOSED:
+        d->closed = true;
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- Signals ---- */
+
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    signal(SIGPIPE, SIG_IGN);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) !=
+        0) /* before any thread is made, so that all have them blocked */
+        return -1;
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void on_signal(gmq__daemon *d, int fd)
+{
+    struct signalfd_siginfo info;
+    while (read(fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        const char *name = info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT";
+        if (d->stopping) {
+            gmq__daemon_log(LOG_WARNING, "%s again: ending at once", name);
+            _exit(128 + (int)info.ssi_signo);
+        }
+        gmq__daemon_log(LOG_INFO, "%s: draining, open calls may go on for %.1f s", name,
+                        (double)d->args->grace_ms / 1000);
+        d->stopping = true;
+        d->close(d->context, d->args->grace_ms);
+    }
+}
+
+/* ---- Loop ---- */
+
+static gmq_status take_events(gmq__daemon *d)
+{
+    gmq_event *events[EVENTS_AT_ONCE];
+    size_t count = 0;
+    gmq_status status = gmq_queue_poll(d->queue, events, EVENTS_AT_ONCE, &count);
+    for (size_t i = 0; status == GMQ_OK && i < count; i++) {
+        on_event(d, events[i]);
+        gmq_event_free(events[i]);
+    }
+    return status;
+}
+
+static int loop(gmq__daemon *d, int signals)
+{
+    struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
+                           {.fd = gmq_queue_fd(d->queue), .events = POLLIN}};
+    while (!d->closed) {
+        if (poll(fds, 2, (int)gmq_queue_timeout_ms(d->queue)) < 0 && errno != EINTR)
+            return gmq__daemon_complain(EXIT_RUNTIME, "poll: %s", strerror(errno));
+        on_signal(d, signals);
+        if (take_events(d) != GMQ_OK)
+            return gmq__daemon_complain(EXIT_RUNTIME, "%s", gmq_error_text());
+    }
+    gmq__daemon_log(LOG_INFO, "stopped");
+    return EXIT_SUCCESS;
+}
+
+int gmq__daemon_run(gmq__daemon *d)
+{
+    gmq__daemon_log_open(d->args->log_level);
+    int signals = open_signals();
+    if (signals < 0)
+        return gmq__daemon_complain(EXIT_RUNTIME, "signals: %s", strerror(errno));
+    gmq_status status = gmq_queue_new(&d->queue);
+    if (status == GMQ_OK)
+        status = d->open(d->context, d->queue);
+    int result = status == GMQ_OK ? loop(d, signals) : gmq__daemon_fail(status);
+    d->unref(d->context);
+    gmq_queue_unref(d->queue);
+    close(signals);
+    return result;
+}
