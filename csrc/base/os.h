@@ -30,6 +30,23 @@ void gmq__os_wake_set(gmq__os_wake *wake);
 void gmq__os_wake_clear(gmq__os_wake *wake);
 void gmq__os_wake_close(gmq__os_wake *wake);
 
+/* Waiting for descriptors. An error or a hang-up counts as whatever was wanted. */
+enum { GMQ__OS_READ = 1, GMQ__OS_WRITE = 2 };
+typedef struct gmq__os_watch {
+    int fd; /* < 0: none, never ready */
+    unsigned want, got;
+} gmq__os_watch;
+#define GMQ__OS_WATCHES 4
+/* Fills in `got` of at most GMQ__OS_WATCHES; waits until one is ready or the deadline is over, 0:
+ * only looks. May return early with nothing. */
+void gmq__os_wait_ready(gmq__os_watch *watches, size_t n, int64_t deadline_ns);
+
+/* One descriptor that is readable while one of several is ready (epoll). */
+int gmq__os_poller_open(void); /* -1: errno says why; ENOSYS where the system has none */
+/* want 0: no longer. A descriptor that is closed leaves by itself. false: errno says why. */
+bool gmq__os_poller_set(int poller, int fd, unsigned want);
+void gmq__os_poller_close(int poller);
+
 /* The thread has all signals blocked. */
 bool gmq__os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg, const char *name);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #ifdef __linux__
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #endif
 
@@ -96,6 +98,74 @@ void gmq__os_wake_close(gmq__os_wake *wake)
     if (wake->fd[1] >= 0 && wake->fd[1] != wake->fd[0])
         close(wake->fd[1]);
     wake->fd[0] = wake->fd[1] = -1;
+}
+
+static int poll_until(struct pollfd *fds, size_t n, int64_t deadline_ns)
+{
+    if (deadline_ns == INT64_MAX)
+        return poll(fds, n, -1);
+    int64_t left = deadline_ns > 0 ? deadline_ns - gmq__os_now_ns() : 0;
+    if (left <= 0)
+        return poll(fds, n, 0);
+#ifdef __linux__
+    struct timespec ts = {left / GMQ__NS_PER_S, left % GMQ__NS_PER_S};
+    return ppoll(fds, n, &ts, NULL);
+#else
+    int64_t ms = (left + GMQ__NS_PER_MS - 1) / GMQ__NS_PER_MS;
+    return poll(fds, n, ms > INT32_MAX ? INT32_MAX : (int)ms);
+#endif
+}
+
+void gmq__os_wait_ready(gmq__os_watch *watches, size_t n, int64_t deadline_ns)
+{
+    struct pollfd fds[GMQ__OS_WATCHES];
+    for (size_t i = 0; i < n; i++) {
+        fds[i] = (struct pollfd){.fd = watches[i].fd};
+        fds[i].events = (short)((watches[i].want & GMQ__OS_READ ? POLLIN : 0) |
+                                (watches[i].want & GMQ__OS_WRITE ? POLLOUT : 0));
+    }
+    bool any = poll_until(fds, n, deadline_ns) > 0;
+    for (size_t i = 0; i < n; i++) {
+        short got = any ? fds[i].revents : 0;
+        watches[i].got = (got & POLLIN ? GMQ__OS_READ : 0) | (got & POLLOUT ? GMQ__OS_WRITE : 0);
+        if (got & ~(POLLIN | POLLOUT))
+            watches[i].got |= watches[i].want;
+    }
+}
+
+#ifdef __linux__
+int gmq__os_poller_open(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+bool gmq__os_poller_set(int poller, int fd, unsigned want)
+{
+    struct epoll_event event = {.data = {.fd = fd}};
+    event.events = (want & GMQ__OS_READ ? (uint32_t)EPOLLIN : 0) |
+                   (want & GMQ__OS_WRITE ? (uint32_t)EPOLLOUT : 0);
+    if (!want)
+        return epoll_ctl(poller, EPOLL_CTL_DEL, fd, &event) == 0;
+    if (epoll_ctl(poller, EPOLL_CTL_MOD, fd, &event) == 0)
+        return true;
+    return errno == ENOENT && epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+#else
+int gmq__os_poller_open(void)
+{
+    errno = ENOSYS;
+    return -1;
+}
+
+bool gmq__os_poller_set(int poller, int fd, unsigned want)
+{
+    (void)poller, (void)fd, (void)want;
+    errno = ENOSYS;
+    return false;
+}
+#endif
+
+void gmq__os_poller_close(int poller)
+{
+    if (poller >= 0)
+        close(poller);
 }
 
 bool gmq__os_thread_start(pthread_t *thread, void *(*run)(void *), void *arg, const char *name)

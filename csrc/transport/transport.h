@@ -56,6 +56,12 @@ typedef struct gmq__transport_config {
 
 typedef struct gmq__transport gmq__transport;
 
+typedef struct gmq__tio {
+    int fd;         /* -1: none just now */
+    unsigned want;  /* GMQ__OS_READ, GMQ__OS_WRITE */
+    uint32_t epoch; /* changes with the descriptor, also where the number is the same again */
+} gmq__tio;
+
 typedef struct gmq__transport_vtable {
     const char *name;
     gmq_status (*create)(gmq__transport **out, const gmq__transport_config *config,
@@ -76,11 +82,13 @@ typedef struct gmq__transport_vtable {
     /* At once, in any state; never blocks for the network. Whether the Will of a connected one is
      * sent is not promised (loopback: yes; paho: no, it says DISCONNECT). */
     void (*destroy)(gmq__transport *t);
-    /* Descriptor-driven transports (none so far): NULL where the transport has threads of its own
-     * or needs none. step() does what is due and returns when it wants to be called again (ns,
-     * INT64_MAX = on fd only). */
-    int (*fd)(gmq__transport *t, bool *want_write);
-    int64_t (*step)(gmq__transport *t, int64_t now);
+    /* Descriptor-driven transports (mosquitto); both NULL where the transport has threads of its
+     * own or needs none. io(): what to wait for before the next step(). step(): takes in what has
+     * come where `ready` (GMQ__OS_READ, GMQ__OS_WRITE) is not 0; with 0 it sends what was accepted
+     * and does what is due. Returns when it wants to be called with nothing ready (ns, INT64_MAX =
+     * never). Neither blocks. */
+    void (*io)(const gmq__transport *t, gmq__tio *out);
+    int64_t (*step)(gmq__transport *t, int64_t now, unsigned ready);
 } gmq__transport_vtable;
 
 struct gmq__transport {
@@ -89,8 +97,10 @@ struct gmq__transport {
 
 extern const gmq__transport_vtable gmq__loopback_transport;
 extern const gmq__transport_vtable gmq__paho_transport;
+extern const gmq__transport_vtable gmq__mosquitto_transport; /* where libmosquitto was found */
 
 const gmq__transport_vtable *
-gmq__transport_find(const char *name); /* "paho", "loopback"; NULL = not built in */
+gmq__transport_find(const char *name);  /* by its vtable's name; NULL = not built in */
+const char *gmq__transport_names(void); /* those built in, "paho, loopback" */
 
 #endif

@@ -1,4 +1,4 @@
-/* What every transport must do, run over loopback and over paho in both MQTT versions. */
+/* What every transport must do, run over loopback, paho and mosquitto in both MQTT versions. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +50,7 @@ static bool tells_nobody(void) /* paho as a shared library drops the reason code
 #ifdef GMQ_PAHO_WRAPPED
     return five();
 #else
-    return five() && now->vtable == &gmq__loopback_transport;
+    return five() && now->vtable != &gmq__paho_transport;
 #endif
 }
 
@@ -485,8 +485,13 @@ int main(void)
 {
     static const variant loopback[] = {{"loopback, MQTT 5", &gmq__loopback_transport, 5},
                                        {"loopback, MQTT 3.1.1", &gmq__loopback_transport, 4}};
-    static const variant paho[] = {{"paho, MQTT 5", &gmq__paho_transport, 5},
-                                   {"paho, MQTT 3.1.1", &gmq__paho_transport, 4}};
+    static const variant outside[] = {{"paho, MQTT 5", &gmq__paho_transport, 5},
+                                      {"paho, MQTT 3.1.1", &gmq__paho_transport, 4},
+#ifdef GMQ_WITH_MOSQUITTO
+                                      {"mosquitto, MQTT 5", &gmq__mosquitto_transport, 5},
+                                      {"mosquitto, MQTT 3.1.1", &gmq__mosquitto_transport, 4}
+#endif
+    };
     if (getenv("TEST_FILTER"))
         cmocka_set_test_filter(getenv("TEST_FILTER"));
     gmq__loopback_broker *loop = gmq__loopback_broker_get("contract");
@@ -494,13 +499,13 @@ int main(void)
     int failed = run_list(&loopback[0]) + run_list(&loopback[1]);
     gmq__loopback_broker_release(loop);
     if (!broker_installed()) {
-        puts("paho is not tested: mosquitto is not installed");
+        puts("only loopback is tested: there is no mosquitto broker");
         return failed;
     }
     broker_prepare(&the_broker);
     broker_start(&the_broker, "");
-    for (size_t i = 0; i < 2; i++)
-        failed += run_list(&paho[i]);
+    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++)
+        failed += run_list(&outside[i]);
     broker_stop(&the_broker);
     return failed;
 }

@@ -1,5 +1,6 @@
 #include "unit/transport/transport_util.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,65 @@ static void on_state(void *ctx, const gmq__tstate_info *info)
     end(p);
 }
 
+/* ---- descriptor-driven transports: whoever waits drives all of them ---- */
+
+#define PEERS 16
+static peer *driven[PEERS];
+static size_t ndriven;
+
+static void enlist(peer *p)
+{
+    assert_true(ndriven < PEERS);
+    driven[ndriven++] = p;
+}
+
+static void strike_off(const peer *p)
+{
+    for (size_t i = 0; i < ndriven; i++)
+        if (driven[i] == p)
+            driven[i--] = driven[--ndriven];
+}
+
+static size_t count_calls(void)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < ndriven; i++)
+        n += driven[i]->calls;
+    return n;
+}
+
+static int watch_all(struct pollfd *fds, int64_t until)
+{
+    for (size_t i = 0; i < ndriven; i++) {
+        gmq__tio io;
+        driven[i]->t->vtable->io(driven[i]->t, &io);
+        short read = io.want & GMQ__OS_READ ? POLLIN : 0;
+        short write = io.want & GMQ__OS_WRITE ? POLLOUT : 0;
+        fds[i] = (struct pollfd){.fd = io.fd, .events = (short)(read | write)};
+    }
+    int64_t left = until - gmq__os_now_ns();
+    return poll(fds, ndriven, left > 0 ? (int)(left / GMQ__NS_PER_MS) + 1 : 0);
+}
+
+/* Once around; waits until there is something to do, or the deadline. */
+static void drive(int64_t deadline)
+{
+    struct pollfd fds[PEERS];
+    size_t before = count_calls();
+    for (size_t i = 0; i < ndriven; i++) {
+        int64_t due = driven[i]->t->vtable->step(driven[i]->t, gmq__os_now_ns(), 0);
+        deadline = due < deadline ? due : deadline;
+    }
+    if (count_calls() != before || watch_all(fds, deadline) <= 0)
+        return;
+    for (size_t i = 0; i < ndriven; i++) {
+        unsigned ready = (fds[i].revents & ~POLLOUT ? GMQ__OS_READ : 0) |
+                         (fds[i].revents & ~POLLIN ? GMQ__OS_WRITE : 0);
+        if (ready)
+            driven[i]->t->vtable->step(driven[i]->t, gmq__os_now_ns(), ready);
+    }
+}
+
 gmq_status peer_try_open(peer *p, const gmq__transport_vtable *vtable,
                          const gmq__transport_config *config)
 {
@@ -71,7 +131,10 @@ gmq_status peer_try_open(peer *p, const gmq__transport_vtable *vtable,
     pthread_mutex_init(&p->lock, NULL);
     gmq__os_cond_init(&p->news);
     gmq__sink sink = {p, on_message, on_acked, on_state};
-    return vtable->create(&p->t, config, &sink);
+    gmq_status status = vtable->create(&p->t, config, &sink);
+    if (status == GMQ_OK && vtable->step)
+        enlist(p);
+    return status;
 }
 
 void peer_open(peer *p, const gmq__transport_vtable *vtable, const gmq__transport_config *config)
@@ -82,8 +145,15 @@ void peer_open(peer *p, const gmq__transport_vtable *vtable, const gmq__transpor
 /* The lock is held. */
 static void wait_news(peer *p, int64_t deadline, const char *what)
 {
-    if (gmq__os_cond_wait_until(&p->news, &p->lock, deadline))
+    if (p->t->vtable->step) {
+        pthread_mutex_unlock(&p->lock);
+        drive(deadline);
+        pthread_mutex_lock(&p->lock);
+        if (gmq__os_now_ns() < deadline)
+            return;
+    } else if (gmq__os_cond_wait_until(&p->news, &p->lock, deadline)) {
         return;
+    }
     pthread_mutex_unlock(&p->lock);
     fail_msg("waited in vain for %s", what);
 }
@@ -145,6 +215,7 @@ void peer_close(peer *p)
 
 void peer_destroy(peer *p)
 {
+    strike_off(p);
     p->t->vtable->destroy(p->t);
     for (size_t i = 0; i < p->nmessages; i++)
         gmq__packet_unref(p->messages[i]);
