@@ -81,11 +81,16 @@ class Stream:
     """One call of ServerReflectionInfo, a question at a time."""
 
     def __init__(
-        self, channel: grpc.Channel, service: str, timeout: float | None = _TIMEOUT
+        self,
+        channel: grpc.Channel,
+        service: str,
+        timeout: float | None = _TIMEOUT,
+        metadata: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self._questions: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         method: Any = channel.stream_stream(f"/{service}/ServerReflectionInfo")
-        self._answers = method(iter(self._questions.get, None), timeout=timeout)
+        questions = iter(self._questions.get, None)
+        self._answers = method(questions, timeout=timeout, metadata=metadata)
 
     def ask(self, field: int, text: str) -> Fields:
         self._questions.put(_request(field, text))

@@ -1,0 +1,1 @@
+"""The command ``grpc-mqtt``: one module a sub-command."""

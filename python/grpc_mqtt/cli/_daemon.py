@@ -1,0 +1,50 @@
+"""What the long-running commands share: log, readiness, an orderly end."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+_TICK = 0.25
+
+
+def log_to_stderr(verbose: bool) -> None:
+    form = "%(asctime)s %(levelname)s %(message)s"
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(stream=sys.stderr, level=level, format=form)
+
+
+class _Signals:
+    """The first one asks for the end, the second one insists."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.insisted = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.insisted = self.asked.is_set()
+        self.asked.set()
+
+
+def serve(service: Any, what: str, grace: float) -> int:
+    """Runs a Gateway or Proxy until a signal comes; then drains it."""
+    signals = _Signals()
+    ready = False
+    while not signals.asked.wait(_TICK):
+        if not ready and service.wait_ready(_TICK):
+            ready = True
+            print(f"ready: {what}", flush=True)
+        if service.wait(0.001):
+            return 1
+    gone = service.close(grace)
+    while not gone.wait(_TICK):
+        if signals.insisted:
+            service.close(0)
+            return 1
+    return 0

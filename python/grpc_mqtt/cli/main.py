@@ -1,0 +1,121 @@
+"""grpc-mqtt: the command line, and its failures in one line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import grpc
+
+import grpc_mqtt
+from grpc_mqtt.cli import _address
+from grpc_mqtt.cli._failure import FAILED, INTERRUPTED, USAGE, Failure, of_library, of_rpc, one_line
+
+#: Modules, and in them the class of a sub-command where there are several.
+_COMMANDS = (
+    "ls",
+    "listing.List",
+    "listing.Describe",
+    "call",
+    "ping",
+    "bench",
+    "sniff",
+    "gateway",
+    "proxy",
+    "init",
+    "completion",
+)
+#: Those that connect to no broker.
+_OFFLINE = ("init", "completion")
+
+_EPILOG = """\
+examples:
+  grpc-mqtt ls
+  grpc-mqtt call fleet/device42 demo.v1.Demo/SayHello -d '{"name": "you"}'
+  grpc-mqtt ping -h broker.example.org fleet/device42
+
+`grpc-mqtt COMMAND --help` says more. $GRPC_MQTT_URL is the broker where none is named,
+$GRPC_MQTT_PASSWORD its password."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Fails in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _command(name: str) -> Any:
+    module, _, member = name.partition(".")
+    found: Any = importlib.import_module(f"grpc_mqtt.cli.{module}")
+    return getattr(found, member) if member else found
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = _Parser(prog="grpc-mqtt", description="gRPC over an MQTT broker.", epilog=_EPILOG,
+                  formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False)  # fmt: skip
+    top.add_argument("--help", action="help", help="this text")
+    top.add_argument("--version", action="version", version=f"grpc-mqtt {grpc_mqtt.__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in _COMMANDS:
+        command = _command(name)
+        sub = commands.add_parser(
+            command.NAME,
+            help=command.HELP,
+            description=command.HELP[0].upper() + command.HELP[1:] + ".",
+            epilog="examples:\n" + command.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            add_help=False,
+        )
+        sub.add_argument("--help", action="help", help="this text")
+        command.add_arguments(sub)
+        if command.NAME not in _OFFLINE:
+            _address.add_broker(sub)
+        sub.set_defaults(run=command.run)
+    return top
+
+
+def _end(command: str, failure: Failure) -> int:
+    print(f"grpc-mqtt {command}: {one_line(failure)}", file=sys.stderr)
+    return failure.status
+
+
+def _guarded(args: argparse.Namespace) -> int:
+    """Runs the command; what goes wrong becomes one line and a status."""
+    try:
+        return int(args.run(args))
+    except Failure as failure:
+        return _end(args.command, failure)
+    except grpc.RpcError as error:
+        return _end(args.command, of_rpc(error))
+    except grpc_mqtt.Error as error:
+        return _end(args.command, of_library(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        return _end(args.command, Failure(f"{name}{error.strerror or error}"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(arguments)
+    try:
+        status = _guarded(args)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def script() -> NoReturn:
+    """The console script."""
+    sys.exit(main())
