@@ -1,0 +1,96 @@
+--- Schemas: the messages and services of .proto files, read from what protoc writes as a descriptor set.
+
+local check = require("grpc_mqtt.check")
+local core = require("grpc_mqtt.core")
+
+local schema = {}
+
+-- A method: path, kind, and how its messages become bytes.
+
+local Method = {}
+Method.__index = Method
+
+local function codec(raw, method, sent, received)
+    return {
+        path = method.path,
+        kind = method.kind,
+        encode = function(message)
+            return core.encode(raw, sent, message)
+        end,
+        decode = function(bytes)
+            return core.decode(raw, received, bytes)
+        end,
+    }
+end
+
+--- For the side that sends requests.
+function Method:at_client()
+    return codec(self.raw, self, self.input, self.output)
+end
+
+--- For the side that sends replies.
+function Method:at_server()
+    return codec(self.raw, self, self.output, self.input)
+end
+
+local Schema = { __name = "grpc_mqtt.Schema" }
+Schema.__index = Schema
+
+--- The full names of the services, in order.
+function Schema:services()
+    return core.services(self.raw)
+end
+
+--- Name -> Method of a service; an error when there is none.
+function Schema:methods(name, where, level)
+    local methods = core.service(self.raw, name)
+    if not methods then
+        local known = table.concat(self:services(), ", ")
+        error(("%s: the schema has no service '%s'; it has: %s"):format(where, name, known), (level or 1) + 1)
+    end
+    for _, method in pairs(methods) do
+        method.raw = self.raw
+        setmetatable(method, Method)
+    end
+    return methods
+end
+
+--- Serializes a table as a message of that type; an error when it does not fit.
+function Schema:encode(type_name, message)
+    check.argument("schema:encode", "the name of the type", type_name, "string")
+    check.argument("schema:encode", "the message", message, "table")
+    local bytes, problem = core.encode(self.raw, type_name, message)
+    if not bytes then
+        error(problem, 2)
+    end
+    return bytes
+end
+
+--- The table of a serialized message; nil and a text when the bytes are none.
+function Schema:decode(type_name, bytes)
+    check.argument("schema:decode", "the name of the type", type_name, "string")
+    check.argument("schema:decode", "the message", bytes, "string")
+    return core.decode(self.raw, type_name, bytes)
+end
+
+function schema.is(value)
+    return getmetatable(value) == Schema
+end
+
+--- A schema of a file that `protoc --include_imports --descriptor_set_out=FILE` made, or of what is in such a file; nil
+-- and a text when it cannot be read.
+function schema.load(source)
+    check.argument("gm.schema", "the file or its bytes", source, "string")
+    local raw, text, code
+    if source:sub(1, 1) == "\n" then -- the tag of a descriptor set's only field; no name of a file begins so
+        raw, text, code = core.schema_from_bytes(source)
+    else
+        raw, text, code = core.schema_from_file(source)
+    end
+    if not raw then
+        return nil, text, code
+    end
+    return setmetatable({ raw = raw }, Schema)
+end
+
+return schema
