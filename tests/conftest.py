@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from stack import BUILD, GATEWAY, ROOT, Broker, Gateway, protoset
+from stack import BUILD, GATEWAY, PROXY, ROOT, Broker, Gateway, Proxy, protoset
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that runs the tests in the background has them ignore SIGINT; some tests send it.
@@ -45,5 +45,24 @@ def start_gateway():
     alive = [gateway for gateway in started if gateway.running]
     statuses = [gateway.stop() for gateway in alive]
     said = "\n".join(line for gateway in started for line in gateway.lines)
+    assert statuses == [0] * len(alive), said
+    assert "Sanitizer" not in said, said
+
+
+@pytest.fixture
+def start_proxy():
+    """Proxy(...), likewise."""
+    if not PROXY.exists():
+        pytest.fail(f"{PROXY} is missing: build first, or set GMQ_BUILD_DIR (now {BUILD})")
+    started = []
+
+    def start(*args, **kwargs):
+        started.append(Proxy(*args, **kwargs))
+        return started[-1]
+
+    yield start
+    alive = [proxy for proxy in started if proxy.running]
+    statuses = [proxy.stop() for proxy in alive]
+    said = "\n".join(line for proxy in started for line in proxy.lines)
     assert statuses == [0] * len(alive), said
     assert "Sanitizer" not in said, said

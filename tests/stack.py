@@ -1,4 +1,4 @@
-"""What the tests start: mosquitto, the gateway. On free ports of 127.0.0.1, stopped by pid."""
+"""What the tests start: mosquitto, the gateway, the proxy. On free ports of 127.0.0.1, stopped by pid."""
 
 import os
 import queue
@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("GMQ_BUILD_DIR", ROOT / "build")).resolve()
 GATEWAY = BUILD / "bin" / "grpc-mqtt-gateway"
+PROXY = BUILD / "bin" / "grpc-mqtt-proxy"
 PATIENCE = 20  # seconds that something may take; no test waits for that on its good path
 
 
@@ -132,6 +133,20 @@ class Gateway(Process):
         super().__init__(GATEWAY, "-L", url, *words, *arguments)
         if ready:
             self.expect("ready: ")
+
+
+class Proxy(Process):
+    """grpc-mqtt-proxy on a port of its own; `target` is its address, once it is ready."""
+
+    def __init__(self, url, *arguments, listen="127.0.0.1:0", ready=True, env=None):
+        super().__init__(PROXY, "-L", url, "--listen", listen, *arguments, env=env)
+        if ready:
+            self.wait_ready()
+
+    def wait_ready(self):
+        line = self.expect("ready: ")
+        self.target = re.search(r"listening on (\S+?)(,| \()", line)[1]
+        return line
 
 
 def protoset(directory, proto, *include):
