@@ -18,26 +18,49 @@ _NAMELESS = "grpc-mqtt"  # base of a connection that needs none
 def add_broker(parser: argparse.ArgumentParser) -> None:
     """The options that say which broker, and as whom."""
     group = parser.add_argument_group("the broker (as with mosquitto_sub)")
-    group.add_argument("-L", "--url", metavar="URL", help="mqtt://[user[:password]@]host[:port]/"
-                       "[prefix]; also mqtts, ws, wss (default: $GRPC_MQTT_URL). A path is put "
-                       "before every BASE")  # fmt: skip
+    group.add_argument(
+        "-L",
+        "--url",
+        metavar="URL",
+        help="mqtt://[user[:password]@]host[:port]/"
+        "[prefix]; also mqtts, ws, wss (default: $GRPC_MQTT_URL). A path is put "
+        "before every BASE",
+    )
     group.add_argument("-h", "--host", metavar="HOST", help="default: localhost")
-    group.add_argument("-p", "--port", type=int, metavar="PORT", help="default: 1883, 8883 with TLS")
+    group.add_argument(
+        "-p", "--port", type=int, metavar="PORT", help="default: 1883, 8883 with TLS"
+    )
     group.add_argument("-u", "--username", metavar="NAME")
-    group.add_argument("-P", "--pw", metavar="PASSWORD", help="seen by everybody who lists "
-                       "processes; better --password-file, or $GRPC_MQTT_PASSWORD")  # fmt: skip
+    group.add_argument(
+        "-P",
+        "--pw",
+        metavar="PASSWORD",
+        help="seen by everybody who lists "
+        "processes; better --password-file, or $GRPC_MQTT_PASSWORD",
+    )
     group.add_argument("--password-file", metavar="FILE", help="its first line is the password")
     group.add_argument("-i", "--id", metavar="ID", help="MQTT client id (default: a random one)")
-    group.add_argument("-V", "--protocol-version", metavar="VERSION", choices=sorted(_VERSIONS),
-                       help="MQTT version: 5 (default) or 311")  # fmt: skip
+    group.add_argument(
+        "-V",
+        "--protocol-version",
+        metavar="VERSION",
+        choices=sorted(_VERSIONS),
+        help="MQTT version: 5 (default) or 311",
+    )
     group.add_argument("--cafile", metavar="FILE", help="authorities trusted for TLS (PEM)")
     group.add_argument("--cert", metavar="FILE", help="our certificate (PEM)")
     group.add_argument("--key", metavar="FILE", help="its key (PEM)")
     group.add_argument("--insecure", action="store_true", help="TLS without checking the broker")
     group.add_argument("--tls", action="store_true", help="TLS, trusting the system's authorities")
     group.add_argument("--connect-timeout", type=float, metavar="SECONDS", help="default: 10")
-    group.add_argument("-o", "--option", action="append", default=[], metavar="KEY=VALUE",
-                       help="any option of the library (docs/guide/options.md)")  # fmt: skip
+    group.add_argument(
+        "-o",
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any option of the library (docs/guide/options.md)",
+    )
 
 
 class Address:

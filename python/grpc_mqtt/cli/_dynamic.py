@@ -34,10 +34,16 @@ def messages(package: str, fields: Mapping[str, Sequence[Field]]) -> dict[str, A
             _fill(message.field.add(), *row, package)
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
-    make = getattr(message_factory, "GetMessageClass", None)
-    if make is None:  # protobuf before 4.22
-        make = message_factory.MessageFactory(pool).GetPrototype
     return {
-        name: make(pool.FindMessageTypeByName(f"{package}.{name}"))  # type: ignore[no-untyped-call]
+        name: message_class(pool, pool.FindMessageTypeByName(f"{package}.{name}"))
         for name in fields
     }
+
+
+def message_class(pool: descriptor_pool.DescriptorPool, descriptor: Any) -> Any:
+    """The class of a message that `pool` knows."""
+    make = getattr(message_factory, "GetMessageClass", None)
+    if make is None:  # protobuf before 4.22
+        factory: Any = message_factory.MessageFactory(pool)
+        return factory.GetPrototype(descriptor)
+    return make(descriptor)

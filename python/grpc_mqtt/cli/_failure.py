@@ -34,22 +34,34 @@ class Usage(Failure):
 _ADVICE = (
     (r"certificate.*expired|expired.*certificate", "renew it (--insecure skips the check)"),
     (r"not yet valid", "is a clock wrong? (--insecure skips the check)"),
-    (r"self.signed|unable to get (local )?issuer|unknown ca|verify failed.*issuer",
-     "name the authority that signed it with --cafile FILE"),
-    (r"host ?name mismatch|does not match|wrong host|not valid for",
-     "use the name that the certificate holds for -h"),
-    (r"certificate required|handshake failure|alert certificate",
-     "the broker wants a certificate: --cert FILE --key FILE"),
+    (
+        r"self.signed|unable to get (local )?issuer|unknown ca|verify failed.*issuer",
+        "name the authority that signed it with --cafile FILE",
+    ),
+    (
+        r"host ?name mismatch|does not match|wrong host|not valid for",
+        "use the name that the certificate holds for -h",
+    ),
+    (
+        r"certificate required|handshake failure|alert certificate",
+        "the broker wants a certificate: --cert FILE --key FILE",
+    ),
     (r"wrong version number|unexpected eof|not .*TLS", "does the broker speak TLS at this port?"),
-    (r"resolve|name or service not known|no address|name resolution", "check the host name (-h, -L)"),
-    (r"connection refused|no route|unreachable|timed? out.*connect|connect.*timed? out",
-     "is a broker running there? (-h HOST -p PORT, or -L URL)"),
-    (r"bad user ?name|bad credentials|not authori[sz]ed.*connect|connect.*not authori[sz]ed"
-     r"|refused.*credential|0x86|0x87.*connect",
-     "check -u and -P (or --password-file, GRPC_MQTT_PASSWORD)"),
-    (r"no server listens|no subscriber|no matching subscribers|0x10",
-     "is the server up? `grpc-mqtt ls` shows who is"),
-)  # fmt: skip
+    (r"resolve|name or service not known|no address|host not found", "check the name (-h, -L)"),
+    (
+        r"connection refused|no route|unreachable|timed? out.*connect|connect.*timed? out",
+        "is a broker running there? (-h HOST -p PORT, or -L URL)",
+    ),
+    (
+        r"bad user ?name|bad credentials|not authori[sz]ed.*connect|connect.*not authori[sz]ed"
+        r"|refused.*credential|0x86|0x87.*connect",
+        "check -u and -P (or --password-file, GRPC_MQTT_PASSWORD)",
+    ),
+    (
+        r"no server listens|no subscriber|no matching subscribers|0x10",
+        "is the server up? `grpc-mqtt ls` shows who is",
+    ),
+)
 
 
 def advice(text: str) -> str:

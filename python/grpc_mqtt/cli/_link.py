@@ -135,8 +135,9 @@ class Link:
             for kind, flags, call, body in each.frames:
                 yield from self._frame(side, way, at, kind, flags, call, body)
 
-    def _frame(self, side: _Side, way: str, at: float, kind: int, flags: int, number: int,
-               body: bytes) -> Iterator[Event]:  # fmt: skip
+    def _frame(
+        self, side: _Side, way: str, at: float, kind: int, flags: int, number: int, body: bytes
+    ) -> Iterator[Event]:
         if number == 0:
             yield from self._of_link(way, at, kind, Bytes(body))
             return
@@ -164,8 +165,9 @@ class Link:
         self._calls[number] = call
         return call.begin(_metadata(body), (wait - 1) / 1000 if wait else None)
 
-    def _message(self, side: _Side, call: Call, way: str, number: int, flags: int,
-                 body: bytes) -> Iterator[Event]:  # fmt: skip
+    def _message(
+        self, side: _Side, call: Call, way: str, number: int, flags: int, body: bytes
+    ) -> Iterator[Event]:
         parts = side.parts.setdefault(number, [])
         parts.append(body)
         if flags & _MORE:

@@ -141,6 +141,5 @@ def base_filters(pattern: str | None, rest: str, prefix: str = "", depth: int = 
         return [f"{head}{text}/{rest}"]
     stem = [level for level in text[:-1].strip("/").split("/") if level]
     least = 0 if stem or prefix else 1
-    return [
-        head + "/".join([*stem, *["+"] * more, rest]) for more in range(least, depth + 1 - len(stem))
-    ]
+    counts = range(least, depth + 1 - len(stem))
+    return [head + "/".join([*stem, *["+"] * more, rest]) for more in counts]

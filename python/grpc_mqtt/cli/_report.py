@@ -179,13 +179,20 @@ def as_html(result: Result) -> str:
     tables = _table("Summary", _summary(shown))
     plots = ""
     if "latency_ms" in shown:
-        rows = [(f"{share:g} %", f"{shown['latency_ms'][f'p{share:g}']:.2f} ms")
-                for share in _PERCENTILES]  # fmt: skip
+        rows = [
+            (f"{share:g} %", f"{shown['latency_ms'][f'p{share:g}']:.2f} ms")
+            for share in _PERCENTILES
+        ]
         tables += _table("Latency", rows)
         plots = _bars(shown) + _points(result)
     tables += _table("Statuses", [(name, str(count)) for name, count in result.codes.items()])
     if result.errors:
         rows = [(text, str(count)) for text, count in result.errors.most_common(20)]
         tables += _table("Errors", rows)
-    return _PAGE.format(title=html.escape(shown["what"]), date=shown["date"],
-                        concurrency=shown["concurrency"], tables=tables, plots=plots)  # fmt: skip
+    return _PAGE.format(
+        title=html.escape(shown["what"]),
+        date=shown["date"],
+        concurrency=shown["concurrency"],
+        tables=tables,
+        plots=plots,
+    )

@@ -27,10 +27,20 @@ Metadata = tuple[tuple[str, str | bytes], ...]
 def add_rpc(parser: argparse.ArgumentParser, data: bool = True) -> None:
     group = parser.add_argument_group("the call (as with grpcurl)")
     if data:
-        group.add_argument("-d", "--data", metavar="JSON", help="the request; for a stream one "
-                           "after the other; @ reads stdin, @FILE a file")  # fmt: skip
-    group.add_argument("-H", "--header", action="append", default=[], metavar="'KEY: VALUE'",
-                       help="metadata to send; base64 where KEY ends in -bin")  # fmt: skip
+        group.add_argument(
+            "-d",
+            "--data",
+            metavar="JSON",
+            help="the request; for a stream one after the other; @ reads stdin, @FILE a file",
+        )
+    group.add_argument(
+        "-H",
+        "--header",
+        action="append",
+        default=[],
+        metavar="'KEY: VALUE'",
+        help="metadata to send; base64 where KEY ends in -bin",
+    )
     group.add_argument("--max-time", type=seconds, metavar="SECONDS", help="deadline of the call")
 
 
@@ -70,7 +80,7 @@ def open_channel(args: argparse.Namespace, base: str) -> tuple[grpc.Channel, Add
     return channel, found, topic
 
 
-def raw(channel: grpc.Channel, path: str, kind: int) -> Any:
+def raw(channel: Any, path: str, kind: int) -> Any:
     """The multicallable of a method, on bytes."""
     makers = (
         channel.unary_unary,

@@ -11,30 +11,42 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.message import DecodeError
 
 import grpc_mqtt
 from grpc_mqtt import _reflection
 from grpc_mqtt._errors import Error, NotFoundError
+from grpc_mqtt.cli import _dynamic
 from grpc_mqtt.cli._failure import Failure, Usage, of_rpc, one_line
 
 Files = dict[str, descriptor_pb2.FileDescriptorProto]
-Descriptor = Any  # of google.protobuf: its classes differ between its implementations
+Descriptor: TypeAlias = Any  # of google.protobuf: classes differ between implementations
 
 
 def add_sources(parser: argparse.ArgumentParser) -> None:
     """The options that name files; without any, the server is asked."""
     group = parser.add_argument_group("messages and methods (default: the server's reflection)")
-    group.add_argument("--proto", action="append", default=[], metavar="FILE",
-                       help=".proto file; may be repeated")  # fmt: skip
-    group.add_argument("--import-path", action="append", default=[], metavar="DIR",
-                       help="where --proto and its imports are looked for (default: .)")  # fmt: skip
-    group.add_argument("--protoset", action="append", default=[], metavar="FILE",
-                       help="written by protoc --include_imports --descriptor_set_out")  # fmt: skip
+    group.add_argument(
+        "--proto", action="append", default=[], metavar="FILE", help=".proto file; may be repeated"
+    )
+    group.add_argument(
+        "--import-path",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="where --proto and its imports are looked for (default: .)",
+    )
+    group.add_argument(
+        "--protoset",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="written by protoc --include_imports --descriptor_set_out",
+    )
 
 
 def has_sources(args: argparse.Namespace) -> bool:
@@ -180,7 +192,7 @@ def _add(pool: descriptor_pool.DescriptorPool, files: Files) -> None:
         if file is None:
             file = descriptor_pb2.FileDescriptorProto()
             try:
-                descriptor_pool.Default().FindFileByName(name).CopyToProto(file)  # type: ignore[no-untyped-call]
+                descriptor_pool.Default().FindFileByName(name).CopyToProto(file)
             except KeyError:
                 return  # left out; whatever needs it fails, and names it
         for imported in file.dependency:
@@ -235,7 +247,7 @@ class Schema:
     def service(self, name: str) -> Descriptor:
         for again in (False, True):
             try:
-                return self.pool.FindServiceByName(name)  # type: ignore[no-untyped-call]
+                return self.pool.FindServiceByName(name)
             except KeyError:
                 if again or not self._learn(name):
                     break
@@ -255,7 +267,8 @@ class Schema:
         names = self.services()
         for file in self._files.values():
             package = f"{file.package}." if file.package else ""
-            names += [package + each.name for each in (*file.message_type, *file.enum_type)]
+            names += [package + each.name for each in file.message_type]
+            names += [package + each.name for each in file.enum_type]
         return names
 
     def method(self, path: str) -> Descriptor:
@@ -269,10 +282,7 @@ class Schema:
         return method
 
     def message_class(self, descriptor: Descriptor) -> Any:
-        make = getattr(message_factory, "GetMessageClass", None)
-        if make is None:  # protobuf before 4.22
-            return message_factory.MessageFactory(self.pool).GetPrototype(descriptor)
-        return make(descriptor)
+        return _dynamic.message_class(self.pool, descriptor)
 
 
 def split_method(path: str) -> tuple[str, str]:
@@ -296,7 +306,7 @@ def _find(pool: descriptor_pool.DescriptorPool, name: str) -> Descriptor | None:
     text = name.strip("/")
     if "/" in text:
         text = text.replace("/", ".")
-    finders = (
+    finders: tuple[Any, ...] = (
         pool.FindServiceByName,
         pool.FindMessageTypeByName,
         pool.FindEnumTypeByName,
@@ -304,7 +314,7 @@ def _find(pool: descriptor_pool.DescriptorPool, name: str) -> Descriptor | None:
     )
     for find in finders:
         try:
-            return find(text)  # type: ignore[operator]
+            return find(text)
         except KeyError:
             continue
     return None

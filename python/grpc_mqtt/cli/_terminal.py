@@ -36,7 +36,7 @@ def _cut(text: str, room: int) -> str:
     return text if len(text) <= room else text[: max(room - 1, 0)] + "…"
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], room: int | None = None) -> list[str]:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], room: int = 0) -> list[str]:
     """Lines with aligned columns; the last one is cut to what the terminal holds."""
     cells = [[safe(cell) for cell in row] for row in rows]
     sizes = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]

@@ -183,8 +183,14 @@ class Call:
         self.began = self.at
         if timeout is not None and timeout >= _FOREVER:
             timeout = None
-        return self._event(">", "call", method=self.path, dialect=self.dialect, timeout_s=timeout,
-                           metadata=_secret.metadata(pairs))  # fmt: skip
+        return self._event(
+            ">",
+            "call",
+            method=self.path,
+            dialect=self.dialect,
+            timeout_s=timeout,
+            metadata=_secret.metadata(pairs),
+        )
 
     def message(self, way: str, data: bytes, level: int = 0) -> Event:
         try:
@@ -208,13 +214,17 @@ class Call:
     def status(self, code: int, details: str, pairs: Pairs) -> Event:
         self.over = True
         ms = None if self.began is None else round((self.at - self.began) * 1000, 3)
-        return self._event("<", "status", code=code_name(code), details=details, ms=ms,
-                           metadata=_secret.metadata(pairs))  # fmt: skip
+        return self._event(
+            "<",
+            "status",
+            code=code_name(code),
+            details=details,
+            ms=ms,
+            metadata=_secret.metadata(pairs),
+        )
 
 
 def _client_streams(method: Any) -> bool:
     from grpc_mqtt.cli._schema import kind_of
 
     return bool(kind_of(method) & 1)
-
-

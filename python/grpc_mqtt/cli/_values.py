@@ -37,7 +37,7 @@ class Values:
 
     def __iter__(self) -> Iterator[tuple[Any, int, int]]:
         text, first, depth, number = "", 1, 0, 0
-        for number, line in enumerate(self._lines, 1):  # noqa: B007
+        for number, line in enumerate(self._lines, 1):
             text += line if line.endswith("\n") else line + "\n"
             depth += _depth(line)
             if depth <= 0:
@@ -158,8 +158,16 @@ def _short(text: str) -> str:
 def template(descriptor: Any, depth: int = 4) -> Any:
     """A JSON value of a message with every member in it, as a start for -d."""
     if descriptor.full_name.startswith("google.protobuf."):
-        known = {"Timestamp": "2030-01-01T00:00:00Z", "Duration": "1.5s", "FieldMask": "", "Any":
-                 {"@type": ""}, "Struct": {}, "Value": None, "ListValue": [], "Empty": {}}  # fmt: skip
+        known: dict[str, Any] = {
+            "Timestamp": "2030-01-01T00:00:00Z",
+            "Duration": "1.5s",
+            "FieldMask": "",
+            "Any": {"@type": ""},
+            "Struct": {},
+            "Value": None,
+            "ListValue": [],
+            "Empty": {},
+        }
         if descriptor.name in known:
             return known[descriptor.name]
     if not depth:

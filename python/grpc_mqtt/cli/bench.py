@@ -18,7 +18,7 @@ import grpc
 
 import grpc_mqtt.aio
 from grpc_mqtt.cli import _report, _rpc, _schema
-from grpc_mqtt.cli._address import channel_options
+from grpc_mqtt.cli._address import address, channel_options
 from grpc_mqtt.cli._failure import Failure, Usage, of_rpc, one_line
 from grpc_mqtt.cli._terminal import Live, bar
 from grpc_mqtt.cli._values import Codec, Values, dumps, lines_of
@@ -40,12 +40,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("base", metavar="BASE", help="base topic of the server, or a whole URL")
     parser.add_argument("method", metavar="METHOD", help="package.Service/Method")
     parser.add_argument("-n", "--total", type=int, metavar="N", help="calls; default: 200")
-    parser.add_argument("-c", "--concurrency", type=int, default=50, metavar="N",
-                        help="calls at a time; default: 50")  # fmt: skip
-    parser.add_argument("-z", "--duration", type=_rpc.seconds, metavar="TIME",
-                        help="for so long (10s, 2m), instead of -n")  # fmt: skip
-    parser.add_argument("--connections", type=int, default=1, metavar="N",
-                        help="connections to the broker that share the calls; default: 1")  # fmt: skip
+    parser.add_argument(
+        "-c",
+        "--concurrency",
+        type=int,
+        default=50,
+        metavar="N",
+        help="calls at a time; default: 50",
+    )
+    parser.add_argument(
+        "-z",
+        "--duration",
+        type=_rpc.seconds,
+        metavar="TIME",
+        help="for so long (10s, 2m), instead of -n",
+    )
+    parser.add_argument(
+        "--connections",
+        type=int,
+        default=1,
+        metavar="N",
+        help="connections to the broker that share the calls; default: 1",
+    )
     parser.add_argument("--json", action="store_true", help="the result as JSON on stdout")
     parser.add_argument("-O", "--output", metavar="FILE.html", help="also a page with plots")
     _rpc.add_rpc(parser)
@@ -75,8 +91,14 @@ class Result:
 class _Load:
     """Calls, so many at a time, until the total or the time is reached."""
 
-    def __init__(self, calls: list[Any], requests: list[bytes], kind: int,
-                 args: argparse.Namespace, result: Result) -> None:  # fmt: skip
+    def __init__(
+        self,
+        calls: list[Any],
+        requests: list[bytes],
+        kind: int,
+        args: argparse.Namespace,
+        result: Result,
+    ) -> None:
         self._calls = calls  # a multicallable of each connection
         self._requests = requests
         self._kind = kind
@@ -198,9 +220,10 @@ def _prepare(args: argparse.Namespace) -> tuple[str, str, int, list[bytes]]:
     return base, path, _schema.kind_of(method), requests
 
 
-async def _measure(args: argparse.Namespace, path: str, kind: int, requests: list[bytes],
-                   result: Result) -> None:  # fmt: skip
-    found, rest = _rpc.address(args, args.base)
+async def _measure(
+    args: argparse.Namespace, path: str, kind: int, requests: list[bytes], result: Result
+) -> None:
+    found, rest = address(args, args.base)
     channels = []
     for index in range(args.connections):
         options = found.with_id(str(index)) if args.connections > 1 else channel_options(found)

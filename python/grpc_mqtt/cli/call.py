@@ -34,8 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("base", metavar="BASE", help="base topic of the server, or a whole URL")
     parser.add_argument("method", metavar="METHOD", help="package.Service/Method")
     parser.add_argument("-v", "--verbose", action="store_true", help="metadata, trailers, times")
-    parser.add_argument("--emit-defaults", action="store_true",
-                        help="show members that have their default value, too")  # fmt: skip
+    parser.add_argument(
+        "--emit-defaults",
+        action="store_true",
+        help="show members that have their default value, too",
+    )
     _rpc.add_rpc(parser)
     _schema.add_sources(parser)
 
@@ -141,12 +144,15 @@ def _invoke(channel: Any, method: Any, codec: Codec, args: argparse.Namespace) -
     talk = _Talk(args.verbose)
     talk.say(f"> {path} ({_rpc.KINDS[kind]})")
     talk.metadata(">", "metadata", sent)
-    rpc = _start(_rpc.raw(channel, path, kind), kind, requests, metadata=sent,
-                 timeout=args.max_time)  # fmt: skip
+    rpc = _start(
+        _rpc.raw(channel, path, kind), kind, requests, metadata=sent, timeout=args.max_time
+    )
     requests.belong_to(rpc)
     try:
         count = _converse(rpc, method, codec, talk)
-    except (grpc.RpcError, grpc.FutureCancelledError) as error:
+    except grpc.FutureCancelledError:
+        raise requests.failure or Failure("cancelled") from None
+    except grpc.RpcError as error:
         if requests.failure is not None:
             raise requests.failure from error
         failed: Any = error

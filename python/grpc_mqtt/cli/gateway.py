@@ -13,7 +13,7 @@ from grpc_mqtt.cli._failure import Usage
 NAME = "gateway"
 HELP = "forward calls that arrive over MQTT to gRPC servers (as grpc-mqtt-gateway does)"
 EXAMPLES = """\
-  grpc-mqtt gateway fleet/device42 -t 127.0.0.1:50051            # its reflection says what it serves
+  grpc-mqtt gateway fleet/device42 -t 127.0.0.1:50051   # its reflection says what it serves
   grpc-mqtt gateway fleet/device42 -t 127.0.0.1:50051 --protoset demo.protoset
   grpc-mqtt gateway fleet/device42 -t 127.0.0.1:50051 -t 127.0.0.1:50052
 
@@ -23,10 +23,21 @@ ends at once. `grpc-mqtt init` writes the files for the daemon grpc-mqtt-gateway
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("base", metavar="BASE", help="base topic to serve, or a whole URL")
-    parser.add_argument("-t", "--target", action="append", default=[], metavar="HOST:PORT",
-                        help="a gRPC server (or unix:PATH); may be repeated")  # fmt: skip
-    parser.add_argument("--grace", type=_rpc.seconds, default=10.0, metavar="SECONDS",
-                        help="for open calls at the end; default: 10")  # fmt: skip
+    parser.add_argument(
+        "-t",
+        "--target",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="a gRPC server (or unix:PATH); may be repeated",
+    )
+    parser.add_argument(
+        "--grace",
+        type=_rpc.seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="for open calls at the end; default: 10",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="log everything")
     _schema.add_sources(parser)
 

@@ -24,7 +24,7 @@ _TOML = """\
 # Broker and base topic. TLS: mqtts://
 listen = "{url}"
 
-# Who we are at the broker: must be the user of acl.conf. The first line of the file is the password.
+# Who we are at the broker: the user of acl.conf. The first line of the file is the password.
 username = "{user}"
 password-file = "{directory}/password"
 
@@ -62,7 +62,7 @@ Wants=network-online.target
 After=network-online.target
 
 [Service]
-ExecStart={program} --config {directory}/gateway.toml
+ExecStart={program} --config {directory}/gateway.toml --password-file %d/password
 Restart=on-failure
 RestartSec=2
 # Longer than `grace` of the configuration.
@@ -118,18 +118,46 @@ topic read grpc/inbox/+
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", nargs="?", default="grpc-mqtt", metavar="DIRECTORY",
-                        help="default: ./grpc-mqtt")  # fmt: skip
-    parser.add_argument("-L", "--url", default="mqtts://broker.example.org/fleet/device42",
-                        metavar="URL", help="broker and base topic")  # fmt: skip
-    parser.add_argument("-t", "--target", default="127.0.0.1:50051", metavar="HOST:PORT",
-                        help="the gRPC server; default: 127.0.0.1:50051")  # fmt: skip
-    parser.add_argument("-u", "--username", default="device42", metavar="NAME",
-                        help="the gateway's at the broker; default: device42")  # fmt: skip
-    parser.add_argument("--client", default="caller", metavar="NAME",
-                        help="a user who may call, for the ACL; default: caller")  # fmt: skip
-    parser.add_argument("--program", default="/usr/bin/grpc-mqtt-gateway", metavar="PATH",
-                        help="for the unit; default: /usr/bin/grpc-mqtt-gateway")  # fmt: skip
+    parser.add_argument(
+        "directory",
+        nargs="?",
+        default="grpc-mqtt",
+        metavar="DIRECTORY",
+        help="default: ./grpc-mqtt",
+    )
+    parser.add_argument(
+        "-L",
+        "--url",
+        default="mqtts://broker.example.org/fleet/device42",
+        metavar="URL",
+        help="broker and base topic",
+    )
+    parser.add_argument(
+        "-t",
+        "--target",
+        default="127.0.0.1:50051",
+        metavar="HOST:PORT",
+        help="the gRPC server; default: 127.0.0.1:50051",
+    )
+    parser.add_argument(
+        "-u",
+        "--username",
+        default="device42",
+        metavar="NAME",
+        help="the gateway's at the broker; default: device42",
+    )
+    parser.add_argument(
+        "--client",
+        default="caller",
+        metavar="NAME",
+        help="a user who may call, for the ACL; default: caller",
+    )
+    parser.add_argument(
+        "--program",
+        default="/usr/bin/grpc-mqtt-gateway",
+        metavar="PATH",
+        help="for the unit; default: /usr/bin/grpc-mqtt-gateway",
+    )
     parser.add_argument("--force", action="store_true", help="overwrite existing files")
 
 

@@ -17,11 +17,20 @@ _TYPES = descriptor_pb2.FieldDescriptorProto.Type
 
 
 def _add(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("what", nargs="*", metavar=f"BASE [{what}]",
-                        help="base topic of the server (not with --proto, --protoset); "
-                        f"{what.lower()}: all without it")  # fmt: skip
-    parser.add_argument("--max-time", type=_rpc.seconds, metavar="SECONDS", default=_TIMEOUT,
-                        help="most that the server may take; default: 10")  # fmt: skip
+    parser.add_argument(
+        "what",
+        nargs="*",
+        metavar=f"BASE [{what}]",
+        help="base topic of the server (not with --proto, --protoset); "
+        f"{what.lower()}: all without it",
+    )
+    parser.add_argument(
+        "--max-time",
+        type=_rpc.seconds,
+        metavar="SECONDS",
+        default=_TIMEOUT,
+        help="most that the server may take; default: 10",
+    )
     _schema.add_sources(parser)
 
 
@@ -75,8 +84,11 @@ class Describe:
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         _add(parser, "SYMBOL")
-        parser.add_argument("--template", action="store_true",
-                            help="the (request) message as JSON with all members, for -d")  # fmt: skip
+        parser.add_argument(
+            "--template",
+            action="store_true",
+            help="the (request) message as JSON with all members, for -d",
+        )
 
     @staticmethod
     def run(args: argparse.Namespace) -> int:

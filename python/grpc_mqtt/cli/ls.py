@@ -30,13 +30,23 @@ Found = dict[tuple[str, str], _presence.Presence]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("filter", nargs="?", metavar="FILTER", help="base topics, + and # (at the "
-                        "end) as in MQTT; default: all of up to 7 levels")  # fmt: skip
+    parser.add_argument(
+        "filter",
+        nargs="?",
+        metavar="FILTER",
+        help="base topics, + and # (at the end) as in MQTT; default: all of up to 7 levels",
+    )
     parser.add_argument("-w", "--watch", action="store_true", help="keep the table true")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line; with --watch "
-                        "one a change")  # fmt: skip
-    parser.add_argument("--wait", type=float, default=_QUIET, metavar="SECONDS",
-                        help=f"end after so long without a further announcement; default: {_QUIET}")  # fmt: skip
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a line; with --watch one a change"
+    )
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=_QUIET,
+        metavar="SECONDS",
+        help=f"end after so long without another announcement; default: {_QUIET}",
+    )
 
 
 def _rows(found: Found) -> list[list[str]]:
@@ -57,7 +67,7 @@ def _rows(found: Found) -> list[list[str]]:
 _HEADS = ("BASE", "SERVER", "INSTANCE", "UP", "LOAD", "DIALECTS", "SERVICES")
 
 
-def _lines(found: Found, room: int | None) -> list[str]:
+def _lines(found: Found, room: int) -> list[str]:
     lines = table(_HEADS, _rows(found), room)
     lines[0] = paint(lines[0], "bold")
     return lines
@@ -121,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
             for _, each in sorted(found.items()):
                 print(dumps(each.as_json()))
         elif found:
-            print("\n".join(_lines(found, width() if sys.stdout.isatty() else None)))
+            print("\n".join(_lines(found, width() if sys.stdout.isatty() else 0)))
         else:
             print(
                 "nobody has announced itself (servers of the session dialect alone do not)",

@@ -57,8 +57,13 @@ def _command(name: str) -> Any:
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = _Parser(prog="grpc-mqtt", description="gRPC over an MQTT broker.", epilog=_EPILOG,
-                  formatter_class=argparse.RawDescriptionHelpFormatter, add_help=False)  # fmt: skip
+    top = _Parser(
+        prog="grpc-mqtt",
+        description="gRPC over an MQTT broker.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+    )
     top.add_argument("--help", action="help", help="this text")
     top.add_argument("--version", action="version", version=f"grpc-mqtt {grpc_mqtt.__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -33,7 +33,8 @@ The probe tells apart: no broker, not authorised to publish, not authorised to r
 reply, nobody there, too slow. Exit status: 0 when all were answered, else 1."""
 
 _METHOD = "/grpc.health.v1.Health/Check"
-_NOBODYS = "grpc_mqtt-cli-Probe/Ask"  # of no service: a server refuses it at once, without a handler
+#: Of no service: a server refuses it at once, without a handler.
+_NOBODYS = "grpc_mqtt-cli-Probe/Ask"
 _HEALTH = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 #: The server, or what stands in for it, has spoken: that is a round trip.
 _ANSWERS = (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.NOT_FOUND)
@@ -42,10 +43,21 @@ _ANSWERS = (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.NOT_FOUND)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("base", metavar="BASE", help="base topic of the server, or a whole URL")
     parser.add_argument("-c", "--count", type=int, metavar="N", help="end after N pings")
-    parser.add_argument("-W", "--timeout", type=_rpc.seconds, default=5.0, metavar="SECONDS",
-                        help="how long to wait for an answer; default: 5")  # fmt: skip
-    parser.add_argument("--interval", type=_rpc.seconds, default=1.0, metavar="SECONDS",
-                        help="from one to the next; default: 1")  # fmt: skip
+    parser.add_argument(
+        "-W",
+        "--timeout",
+        type=_rpc.seconds,
+        default=5.0,
+        metavar="SECONDS",
+        help="how long to wait for an answer; default: 5",
+    )
+    parser.add_argument(
+        "--interval",
+        type=_rpc.seconds,
+        default=1.0,
+        metavar="SECONDS",
+        help="from one to the next; default: 1",
+    )
     parser.add_argument("--probe", action="store_true", help="no pings, the probe alone")
     parser.add_argument("--json", action="store_true", help="the summary as JSON, nothing else")
     _rpc.add_rpc(parser, data=False)
@@ -214,8 +226,9 @@ def _series(check: Any, base: str, args: argparse.Namespace, times: _Times) -> N
         else:
             times.ms.append(ms)
             if not args.json:
-                print(f"answer from {base}: seq={times.sent} time={ms:.2f} ms ({answer})",
-                      flush=True)  # fmt: skip
+                print(
+                    f"answer from {base}: seq={times.sent} time={ms:.2f} ms ({answer})", flush=True
+                )
         if args.count is None or times.sent < args.count:
             time.sleep(max(0.0, due - time.monotonic()))
 
@@ -228,8 +241,10 @@ def _summary(base: str, times: _Times, took: float, as_json: bool) -> None:
         print(dumps({**told, "lost_percent": times.lost(), **spread}))
         return
     print(f"\n--- {base} ping statistics ---")
-    print(f"{times.sent} calls, {len(times.ms)} answered, {times.lost():.0f}% lost, "
-          f"time {took * 1000:.0f} ms")  # fmt: skip
+    print(
+        f"{times.sent} calls, {len(times.ms)} answered, {times.lost():.0f}% lost, "
+        f"time {took * 1000:.0f} ms"
+    )
     if times.ms:
         shown = "/".join(f"{each:.3f}" for each in times.spread())
         print(f"rtt min/avg/max/mdev = {shown} ms")

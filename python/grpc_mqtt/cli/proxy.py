@@ -18,11 +18,20 @@ EXAMPLES = """\
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--listen", default="127.0.0.1:50051", metavar="HOST:PORT",
-                        help="where gRPC clients connect; default: 127.0.0.1:50051")  # fmt: skip
+    parser.add_argument(
+        "--listen",
+        default="127.0.0.1:50051",
+        metavar="HOST:PORT",
+        help="where gRPC clients connect; default: 127.0.0.1:50051",
+    )
     parser.add_argument("--base", metavar="BASE", help="base topic of every call")
-    parser.add_argument("--grace", type=_rpc.seconds, default=10.0, metavar="SECONDS",
-                        help="for open calls at the end; default: 10")  # fmt: skip
+    parser.add_argument(
+        "--grace",
+        type=_rpc.seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="for open calls at the end; default: 10",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="log everything")
 
 

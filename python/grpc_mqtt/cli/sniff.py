@@ -43,14 +43,25 @@ _PARTS = ("request", "session", "server", "link", "gone", "inbox")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("filter", nargs="?", metavar="FILTER", help="base topics, + and # (at the "
-                        "end) as in MQTT; default: all")  # fmt: skip
+    parser.add_argument(
+        "filter",
+        nargs="?",
+        metavar="FILTER",
+        help="base topics, + and # (at the end) as in MQTT; default: all",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument("--bytes", action="store_true", help="the first bytes of messages that "
-                        "cannot be decoded, in hex: they may hold secrets")  # fmt: skip
+    parser.add_argument(
+        "--bytes",
+        action="store_true",
+        help="the first bytes of messages that cannot be decoded, in hex: they may hold secrets",
+    )
     parser.add_argument("--reflect", action="store_true", help="ask servers for their methods")
-    parser.add_argument("--inbox", default="grpc/inbox", metavar="TOPIC", help="where the answers of "
-                        "the link dialect go; default: grpc/inbox")  # fmt: skip
+    parser.add_argument(
+        "--inbox",
+        default="grpc/inbox",
+        metavar="TOPIC",
+        help="where answers of the link dialect go; default: grpc/inbox",
+    )
     parser.add_argument("-n", "--count", type=int, metavar="N", help="end after N events")
     parser.add_argument("--time", type=float, metavar="SECONDS", help="end after so long a silence")
     _schema.add_sources(parser)
@@ -248,8 +259,11 @@ def run(args: argparse.Namespace) -> int:
         observer.wait_connected()
         observer.subscribe_all(_filters(args, broker))
         if not args.json:
-            print(paint(f"listening at {broker.broker}", "dim", sys.stderr), file=sys.stderr,
-                  flush=True)  # fmt: skip
+            print(
+                paint(f"listening at {broker.broker}", "dim", sys.stderr),
+                file=sys.stderr,
+                flush=True,
+            )
         listener = _Listener(observer)
         while args.count is None or count < args.count:
             seen = listener.next(args.time or _SLICE)
