@@ -252,3 +252,5 @@ GMQ_FALLIBLE(gmq_observer::gmq_observer)
     void set_tag(uint64_t tag);
     uint64_t owner_tag() const;
 }
+
+%include "message.i"

@@ -79,3 +79,5 @@ GMQ_DOC(gmq_call::set_tag, "set_tag(tag): the tag of its events from now on.")
 
 GMQ_DOC(gmq_gateway, "Gateway(url, options, map, queue, tag): forwards calls of bound methods to gRPC servers.")
 GMQ_DOC(gmq_gateway::close, "close(grace_ms): no more calls; open ones may go on for that long; CLOSED comes at the end.")
+
+%include "message_docs.i"

@@ -1,11 +1,7 @@
 #include "methods/descriptor_set.h"
 
-#include <google/protobuf/descriptor.pb-c.h>
-#include <string.h>
-
 #include "base/error.h"
-#include "methods/budget.h"
-#include "methods/descriptor_scan.h"
+#include "methods/descriptor_unpack.h"
 #include "methods/method_options.h"
 #include "methods/path.h"
 
@@ -25,24 +21,7 @@ typedef struct reader {
     size_t methods;           /* read so far */
 } reader;
 
-/* protobuf-c's structs take more than a hundred times the bytes of an empty message, but an honest
- * set, most of it names, takes 4 to 12 times its size. */
-static size_t memory_for(size_t set_len)
-{
-    size_t memory = ((size_t)1 << 20) + 24 * set_len;
-    return memory < GMQ__DESCRIPTOR_MEMORY_MAX ? memory : GMQ__DESCRIPTOR_MEMORY_MAX;
-}
-
 static const char *text(const char *s) { return s ? s : ""; }
-
-static gmq_status fail_resources(const gmq__budget *budget)
-{
-    if (budget->exceeded)
-        return gmq__fail(GMQ_E_TOO_LARGE,
-                         "reading the descriptor set takes more than %zu bytes of memory",
-                         budget->total);
-    return gmq__fail_nomem();
-}
 
 /* Type names in descriptors begin with a dot: ".pkg.Message". */
 static gmq__span type_name(const char *name)
@@ -58,7 +37,7 @@ static gmq_status add_row(reader *r, const method_pb *pb, gmq__rpc_method method
         return GMQ_OK;
     gmq__span input = type_name(pb->input_type), output = type_name(pb->output_type);
     if (!gmq__budget_take(&r->budget, sizeof(gmq__row) + 2 * path.len + input.len + output.len))
-        return fail_resources(&r->budget);
+        return gmq__descriptor_fail(&r->budget);
     gmq__row *row = gmq__row_new(path, input, output, method);
     if (row && gmq__rows_push(r->map, row))
         return GMQ_OK;
@@ -150,37 +129,16 @@ static gmq_status read_file(reader *r, const file_pb *pb)
     return status;
 }
 
-static gmq_status unpack(set_pb **out, gmq__span set, ProtobufCAllocator *allocator)
-{
-    const gmq__budget *budget = allocator->allocator_data;
-    *out = google__protobuf__file_descriptor_set__unpack(allocator, set.len, set.data);
-    if (*out)
-        return GMQ_OK;
-    if (budget->exceeded || budget->no_memory)
-        return fail_resources(budget);
-    return gmq__fail(GMQ_E_PARSE, "not a serialized FileDescriptorSet (%zu bytes)", set.len);
-}
-
 gmq_status gmq__descriptor_set_read(gmq_method_map *map, gmq__span set)
 {
-    if (set.len > GMQ__DESCRIPTOR_SET_MAX)
-        return gmq__fail(GMQ_E_TOO_LARGE, "descriptor set of %zu bytes is above the limit of %zu",
-                         set.len, GMQ__DESCRIPTOR_SET_MAX);
-    if (!set.len)
-        return GMQ_OK;
-    gmq_status status = gmq__descriptor_scan(set);
-    if (status)
-        return status;
-    reader r = {
-        .map = map, .budget = gmq__budget_of(memory_for(set.len)), .options = GMQ__OPTIONS_NONE};
-    ProtobufCAllocator allocator = gmq__budget_allocator(&r.budget);
+    reader r = {.map = map, .options = GMQ__OPTIONS_NONE};
     set_pb *pb;
-    status = unpack(&pb, set, &allocator);
-    if (status)
+    gmq_status status = gmq__descriptor_unpack(&pb, set, &r.budget);
+    if (status || !pb)
         return status;
     for (size_t i = 0; !status && i < pb->n_file; i++)
         status = read_file(&r, pb->file[i]);
     gmq__bytes_free(&r.path);
-    google__protobuf__file_descriptor_set__free_unpacked(pb, &allocator);
+    gmq__descriptor_free(pb, &r.budget);
     return status;
 }

@@ -5,9 +5,7 @@
 #include "base/bytes.h"
 #include "methods/method_rows.h"
 
-#define GMQ__DESCRIPTOR_SET_MAX     ((size_t)64 << 20)  /* bytes of a set */
-#define GMQ__DESCRIPTOR_MEMORY_MAX  ((size_t)256 << 20) /* bytes of memory while one is read */
-#define GMQ__DESCRIPTOR_METHODS_MAX 65536               /* methods of a set */
+#define GMQ__DESCRIPTOR_METHODS_MAX 65536 /* methods of a set */
 
 /* Adds every method of the set that `map` does not have; of a method that stands twice, the first
  * counts. After an error the map holds some of them. Errors: GMQ_E_PARSE, GMQ_E_TOO_LARGE,

@@ -1,11 +1,10 @@
 #include "methods/method_map.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "methods/descriptor_file.h"
 #include "methods/descriptor_set.h"
 #include "methods/method_rows.h"
 #include "methods/path.h"
@@ -46,42 +45,15 @@ gmq_status gmq_method_map_add_descriptors(gmq_method_map *map, const void *data,
     return status;
 }
 
-/* The file's bytes into `out`, one more than the limit at most. */
-static gmq_status read_file(gmq__bytes *out, FILE *file, const char *name)
-{
-    size_t got;
-    do {
-        uint8_t block[16384];
-        got = fread(block, 1, sizeof block, file);
-        gmq__bytes_put(out, block, got);
-    } while (got && !out->failed && out->len <= GMQ__DESCRIPTOR_SET_MAX);
-    if (out->failed)
-        return gmq__fail_nomem();
-    if (ferror(file))
-        return gmq__fail(GMQ_E_IO, "cannot read descriptor set \"%s\": %s", name, strerror(errno));
-    return GMQ_OK;
-}
-
-/* Puts the file's name before the error text. */
-static gmq_status fail_naming(gmq_status status, const char *file)
-{
-    char text[512];
-    snprintf(text, sizeof text, "%s", gmq_error_text());
-    return gmq__fail(status, "descriptor set \"%s\": %s", file, text);
-}
-
 gmq_status gmq_method_map_add_descriptor_file(gmq_method_map *map, const char *file)
 {
-    FILE *stream = fopen(file, "rb");
-    if (!stream)
-        return gmq__fail(GMQ_E_IO, "cannot open descriptor set \"%s\": %s", file, strerror(errno));
     gmq__bytes bytes = {0};
-    gmq_status status = read_file(&bytes, stream, file);
-    fclose(stream);
+    gmq_status status = gmq__descriptor_file_read(&bytes, file);
     if (!status)
-        status = gmq_method_map_add_descriptors(map, bytes.data, bytes.len);
+        status = gmq__descriptor_file_fail(
+            gmq_method_map_add_descriptors(map, bytes.data, bytes.len), file);
     gmq__bytes_free(&bytes);
-    return status == GMQ_E_PARSE || status == GMQ_E_TOO_LARGE ? fail_naming(status, file) : status;
+    return status;
 }
 
 gmq_status gmq_method_map_add(gmq_method_map *map, const char *path, gmq_rpc_kind kind)

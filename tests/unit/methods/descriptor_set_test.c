@@ -1,4 +1,5 @@
 #include "methods/descriptor_set.h"
+#include "methods/descriptor_unpack.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
