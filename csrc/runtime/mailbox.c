@@ -11,8 +11,16 @@ void gmq__mailbox_init(gmq__mailbox *box, gmq_queue *kick)
     box->kick = kick;
 }
 
+bool gmq__mailbox_use_wake(gmq__mailbox *box)
+{
+    box->by_wake = gmq__os_wake_open(&box->wake);
+    return box->by_wake;
+}
+
 void gmq__mailbox_free(gmq__mailbox *box)
 {
+    if (box->by_wake)
+        gmq__os_wake_close(&box->wake);
     pthread_cond_destroy(&box->cond);
     pthread_mutex_destroy(&box->lock);
     gmq__free(box->acks.rows);
@@ -34,6 +42,8 @@ void gmq__mailbox_unlock_and_wake(gmq__mailbox *box)
     pthread_mutex_unlock(&box->lock);
     if (box->kick)
         gmq__queue_kick(box->kick);
+    else if (sleeping && box->by_wake)
+        gmq__os_wake_set(&box->wake);
     else if (sleeping)
         pthread_cond_signal(&box->cond);
 }
@@ -92,4 +102,23 @@ void gmq__mailbox_wait(gmq__mailbox *box, int64_t deadline)
     }
     box->sleeping = false;
     gmq__mailbox_unlock(box);
+}
+
+unsigned gmq__mailbox_wait_io(gmq__mailbox *box, int fd, unsigned want, int64_t deadline)
+{
+    gmq__os_watch watches[] = {{.fd = fd, .want = want},
+                               {.fd = box->wake.fd[0], .want = GMQ__OS_READ}};
+    gmq__mailbox_lock(box);
+    box->sleeping = gmq__list_empty(&box->commands) && !box->acks.count;
+    bool sleeping = box->sleeping;
+    gmq__mailbox_unlock(box);
+    gmq__os_wait_ready(watches, sleeping ? 2 : 1, sleeping ? deadline : 0);
+    if (!sleeping)
+        return watches[0].got;
+    gmq__mailbox_lock(box);
+    box->sleeping = false;
+    gmq__mailbox_unlock(box);
+    if (watches[1].got)
+        gmq__os_wake_clear(&box->wake);
+    return watches[0].got;
 }

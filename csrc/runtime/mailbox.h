@@ -52,9 +52,14 @@ typedef struct gmq__mailbox {
     gmq__acks taken; /* the owner's: swapped with `acks`, of the same capacity */
     bool closed;     /* the owner is gone: nothing may be posted */
     bool sleeping;   /* the owner waits */
+    bool by_wake;    /* the owner waits for descriptors, `wake` among them, instead of `cond` */
+    gmq__os_wake wake;
 } gmq__mailbox;
 
 void gmq__mailbox_init(gmq__mailbox *box, gmq_queue *kick);
+/* The owner's transport has a descriptor: it waits with gmq__mailbox_wait_io() only. Before
+ * anything is posted. false: errno says why. */
+bool gmq__mailbox_use_wake(gmq__mailbox *box);
 void gmq__mailbox_free(gmq__mailbox *box);
 
 void gmq__mailbox_lock(gmq__mailbox *box);
@@ -72,5 +77,8 @@ void gmq__mailbox_ack(gmq__mailbox *box, uint64_t token, int reason);
 void gmq__mailbox_take(gmq__mailbox *box, gmq__list *commands);
 void gmq__mailbox_wait(gmq__mailbox *box,
                        int64_t deadline); /* until there is something, or `deadline` */
+/* Likewise, or until `fd` (< 0: none) is ready for `want`; returns what it is ready for, also where
+ * there was something in the mailbox at once. */
+unsigned gmq__mailbox_wait_io(gmq__mailbox *box, int fd, unsigned want, int64_t deadline);
 
 #endif

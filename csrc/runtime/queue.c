@@ -17,13 +17,17 @@ struct gmq_queue {
     pthread_cond_t cond;
     gmq__list events;
     gmq__list driven; /* gmq__driven, in order of attachment; rows go when they have ended */
-    unsigned waiters;
+    unsigned waiters; /* at `cond` */
+    unsigned pollers; /* at `poller` */
+    bool described;   /* a driven one has (had) a descriptor: whoever waits does at `poller` */
     bool shutdown;
     bool kicked;  /* a driven one has work */
     bool pumping; /* some thread is pumping */
     bool wake_open, wake_set;
-    gmq__os_wake
-        wake; /* made when gmq_queue_fd() is first called: without it nothing costs a system call */
+    /* Made when they are first asked for: without them nothing costs a system call. The poller is
+     * readable when `wake` or a descriptor of a driven one is; -1: the system has none. */
+    gmq__os_wake wake;
+    int poller;
 };
 
 gmq_status gmq_queue_new(gmq_queue **out)
@@ -36,6 +40,7 @@ gmq_status gmq_queue_new(gmq_queue **out)
     atomic_init(&queue->refs, 1);
     atomic_init(&queue->handles, 1);
     queue->generation = gmq__os_fork_generation();
+    queue->poller = -1;
     pthread_mutex_init(&queue->lock, NULL);
     gmq__os_cond_init(&queue->cond);
     gmq__list_init(&queue->events);
@@ -67,6 +72,7 @@ void gmq__queue_release(gmq_queue *queue)
 {
     if (atomic_fetch_sub_explicit(&queue->refs, 1, memory_order_acq_rel) != 1)
         return;
+    gmq__os_poller_close(queue->poller);
     if (queue->wake_open)
         gmq__os_wake_close(&queue->wake);
     pthread_cond_destroy(&queue->cond);
@@ -139,10 +145,12 @@ static void show(gmq_queue *queue)
         gmq__os_wake_clear(&queue->wake);
 }
 
-/* Unlocks; wakes one waiter for one piece of work, all for several. */
+/* Unlocks; wakes one waiter for one piece of work, all for several. While somebody pumps, what
+ * there is is shown when that one has taken its part: mostly it takes everything. */
 static void unlock_and_wake(gmq_queue *queue, bool several)
 {
-    show(queue);
+    if (!queue->pumping)
+        show(queue);
     unsigned waiters = queue->waiters;
     pthread_mutex_unlock(&queue->lock);
     if (waiters > 1 && several)
@@ -166,13 +174,37 @@ void gmq__queue_push(gmq_queue *queue, gmq__list *events)
     unlock_and_wake(queue, several);
 }
 
-void gmq__queue_attach(gmq_queue *queue, gmq__driven *driven)
+/* Locked. false: errno says why. */
+static bool open_descriptor(gmq_queue *queue)
+{
+    if (queue->wake_open)
+        return true;
+    queue->wake_open = gmq__os_wake_open(&queue->wake);
+    if (!queue->wake_open)
+        return false;
+    queue->poller = gmq__os_poller_open();
+    if (queue->poller >= 0 && !gmq__os_poller_set(queue->poller, queue->wake.fd[0], GMQ__OS_READ)) {
+        gmq__os_poller_close(queue->poller);
+        queue->poller = -1;
+    }
+    show(queue);
+    return true;
+}
+
+gmq_status gmq__queue_attach(gmq_queue *queue, gmq__driven *driven)
 {
     pthread_mutex_lock(&queue->lock);
+    if (driven->watch && (!open_descriptor(queue) || queue->poller < 0)) {
+        pthread_mutex_unlock(&queue->lock);
+        return gmq__fail(GMQ_E_IO, "no descriptor to wait for the connection: %s", strerror(errno));
+    }
+    queue->described |= driven->watch != NULL;
+    driven->watched = (gmq__watched){-1, 0, 0};
     driven->deadline = INT64_MAX;
     gmq__list_push(&queue->driven, &driven->node);
     queue->kicked = true;
     unlock_and_wake(queue, false);
+    return GMQ_OK;
 }
 
 void gmq__queue_kick(gmq_queue *queue)
@@ -191,13 +223,11 @@ int gmq_queue_fd(gmq_queue *queue)
     if (!gmq__queue_usable(queue))
         return -1;
     pthread_mutex_lock(&queue->lock);
-    if (!queue->wake_open) {
-        queue->wake_open = gmq__os_wake_open(&queue->wake);
-        if (!queue->wake_open)
-            gmq__fail(GMQ_E_IO, "no descriptor for the queue: %s", strerror(errno));
-    }
-    show(queue);
-    int fd = queue->wake_open ? queue->wake.fd[0] : -1;
+    int fd = -1;
+    if (open_descriptor(queue))
+        fd = queue->poller >= 0 ? queue->poller : queue->wake.fd[0];
+    else
+        gmq__fail(GMQ_E_IO, "no descriptor for the queue: %s", strerror(errno));
     pthread_mutex_unlock(&queue->lock);
     return fd;
 }
@@ -215,20 +245,55 @@ static int64_t driven_deadline(const gmq_queue *queue)
     return first;
 }
 
+static unsigned look(const gmq__driven *d)
+{
+    gmq__os_watch watch = {.fd = d->watched.fd, .want = d->watched.want};
+    if (watch.fd >= 0)
+        gmq__os_wait_ready(&watch, 1, 0);
+    return watch.got;
+}
+
+/* A descriptor that was closed has left the poller; one that was only given up has not. */
+static void follow(const gmq_queue *queue, gmq__driven *d)
+{
+    gmq__watched old = d->watched, new;
+    d->watch(d, &new);
+    bool other = old.epoch != new.epoch || old.fd != new.fd;
+    if (other && old.fd >= 0)
+        gmq__os_poller_set(queue->poller, old.fd, 0);
+    if (new.fd >= 0 && (other || old.want != new.want))
+        gmq__os_poller_set(queue->poller, new.fd, new.want);
+    d->watched = new;
+}
+
+/* One of them, without the lock, by the only thread that pumps. */
+static int64_t pump_one(const gmq_queue *queue, gmq__driven *d, bool due)
+{
+    d->ready = look(d);
+    if (!due && !d->ready)
+        return d->deadline;
+    int64_t deadline = d->pump(d);
+    if (d->watch && deadline != GMQ__DRIVEN_ENDED)
+        follow(queue, d);
+    return deadline;
+}
+
 /* Pumps every driven one if any wants it. Locked on entry and exit, unlocked meanwhile; rows are
  * only ever removed by the thread that pumps, so that the walk stays valid. */
 static void pump(gmq_queue *queue)
 {
     if (queue->pumping || gmq__list_empty(&queue->driven))
         return;
-    if (!queue->kicked && driven_deadline(queue) > gmq__os_now_ns())
+    int64_t before = driven_deadline(queue);
+    bool due = queue->kicked || before <= gmq__os_now_ns();
+    if (!due && !queue->described)
         return;
     queue->pumping = true;
     queue->kicked = false;
     for (gmq__node *node = queue->driven.head.next; node != &queue->driven.head;) {
         gmq__driven *d = GMQ__CONTAINER(node, gmq__driven, node);
         pthread_mutex_unlock(&queue->lock);
-        int64_t deadline = d->pump(d);
+        int64_t deadline = pump_one(queue, d, due);
         pthread_mutex_lock(&queue->lock);
         node = node->next;
         d->deadline = deadline;
@@ -243,6 +308,8 @@ static void pump(gmq_queue *queue)
     queue->pumping = false;
     if (queue->waiters) /* they wait without a deadline while somebody pumps */
         pthread_cond_broadcast(&queue->cond);
+    if (queue->pollers && driven_deadline(queue) < before) /* they wait too long now */
+        queue->kicked = true;
 }
 
 static size_t take(gmq_queue *queue, gmq_event **events, size_t max)
@@ -282,6 +349,18 @@ static int64_t deadline_of(int64_t timeout_ms)
     return timeout_ms == 0 ? 0 : gmq__os_now_ns() + timeout_ms * GMQ__NS_PER_MS;
 }
 
+/* Locked on entry and exit. */
+static bool wait_at_poller(gmq_queue *queue, int64_t until)
+{
+    gmq__os_watch watch = {.fd = queue->poller, .want = GMQ__OS_READ};
+    queue->pollers++;
+    pthread_mutex_unlock(&queue->lock);
+    gmq__os_wait_ready(&watch, 1, until);
+    pthread_mutex_lock(&queue->lock);
+    queue->pollers--;
+    return watch.got != 0 || gmq__os_now_ns() < until;
+}
+
 /* Waits for work; false = `deadline` has passed. Locked. */
 static bool wait_for_work(gmq_queue *queue, int64_t deadline)
 {
@@ -292,9 +371,14 @@ static bool wait_for_work(gmq_queue *queue, int64_t deadline)
     int64_t until = queue->pumping ? INT64_MAX : driven_deadline(queue);
     if (until > deadline)
         until = deadline;
-    queue->waiters++;
-    bool woken = gmq__os_cond_wait_until(&queue->cond, &queue->lock, until);
-    queue->waiters--;
+    bool woken;
+    if (queue->described && !queue->pumping) {
+        woken = wait_at_poller(queue, until);
+    } else {
+        queue->waiters++;
+        woken = gmq__os_cond_wait_until(&queue->cond, &queue->lock, until);
+        queue->waiters--;
+    }
     return woken || until != deadline;
 }
 
