@@ -166,8 +166,6 @@ gmq_status gmq_rpc_send(gmq_rpc *rpc, const void *data, size_t len)
             break;
         status = wait_for(rpc, is_writable);
     }
-    if (status == GMQ_E_CLOSED && wait_for(rpc, is_over)) /* so that the code is known */
-        return gmq__fail(GMQ_E_CLOSED, "the call is over");
     return status;
 }
 

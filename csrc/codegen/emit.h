@@ -1,0 +1,36 @@
+/* The two files made of one .proto. The halves of a service are in sources of their own:
+ * emit_client.c and emit_server.c; each has a part of the header and a part of the source. */
+#ifndef GMQ_CODEGEN_EMIT_H
+#define GMQ_CODEGEN_EMIT_H
+
+#include "codegen/model.h"
+#include "codegen/template.h"
+
+void gmq__emit_header(gmq__bytes *out, const gmq__gen_file *file); /* x.grpc-mqtt.h */
+void gmq__emit_source(gmq__bytes *out, const gmq__gen_file *file); /* x.grpc-mqtt.c */
+
+/* What the templates of a service, and of one of its methods, may name. */
+enum { GMQ__SERVICE_VARS = 8, GMQ__METHOD_VARS = 20 };
+void gmq__service_vars(const gmq__gen_service *service, gmq__var vars[GMQ__SERVICE_VARS]);
+void gmq__method_vars(const gmq__gen_service *service, const gmq__gen_method *method,
+                      gmq__var vars[GMQ__METHOD_VARS]);
+
+/* Which helpers the source of a file needs: bits. */
+typedef enum gmq__needs {
+    GMQ__NEEDS_ANY = 1,         /* there is a method */
+    GMQ__NEEDS_ONE_REPLY = 2,   /* unary, client streaming */
+    GMQ__NEEDS_REPLIES = 4,     /* server streaming, bidi */
+    GMQ__NEEDS_ONE_REQUEST = 8, /* unary, server streaming */
+    GMQ__NEEDS_REQUESTS = 16    /* client streaming, bidi */
+} gmq__needs;
+unsigned gmq__needs_of(const gmq__gen_method *method);
+
+void gmq__emit_client_header(gmq__bytes *out, const gmq__gen_service *service);
+void gmq__emit_client_helpers(gmq__bytes *out, unsigned needs);
+void gmq__emit_client_source(gmq__bytes *out, const gmq__gen_service *service);
+
+void gmq__emit_server_header(gmq__bytes *out, const gmq__gen_service *service);
+void gmq__emit_server_helpers(gmq__bytes *out, unsigned needs);
+void gmq__emit_server_source(gmq__bytes *out, const gmq__gen_service *service);
+
+#endif
