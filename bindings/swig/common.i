@@ -252,5 +252,3 @@ GMQ_FALLIBLE(gmq_observer::gmq_observer)
     void set_tag(uint64_t tag);
     uint64_t owner_tag() const;
 }
-
-%include "message.i"

@@ -2,3 +2,4 @@
 %module(package="grpc_mqtt") gmq
 %include "gmq_python.swg"
 %include "common.i"
+%include "message.i"

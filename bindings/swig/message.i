@@ -1,4 +1,4 @@
-/* Schemas and dynamic messages. Included by common.i.
+/* Schemas and dynamic messages, for a module that has included common.i. (Lua has a codec of its own over the C functions.)
  *
  * Types, fields, enums, services and methods belong to a schema: each object of a script that stands for one holds a
  * reference on it. A language says what becomes of gmq_bytes (borrowed; NULL data: none, after a failure) and of a returned gmq_buf
