@@ -46,15 +46,15 @@ _ADVICE = (
         r"certificate required|handshake failure|alert certificate",
         "the broker wants a certificate: --cert FILE --key FILE",
     ),
-    (r"wrong version number|unexpected eof|not .*TLS", "does the broker speak TLS at this port?"),
+    (r"wrong version number|unexpected eof|: TLS$", "does the broker speak TLS at this port?"),
+    (r"before it answered CONNECT", "does this port want TLS? (--tls, --cafile FILE, mqtts://)"),
     (r"resolve|name or service not known|no address|host not found", "check the name (-h, -L)"),
     (
         r"connection refused|no route|unreachable|timed? out.*connect|connect.*timed? out",
         "is a broker running there? (-h HOST -p PORT, or -L URL)",
     ),
     (
-        r"bad user ?name|bad credentials|not authori[sz]ed.*connect|connect.*not authori[sz]ed"
-        r"|refused.*credential|0x86|0x87.*connect",
+        r"bad user ?name|credentials|not authori[sz]ed|banned|0x8[67]",
         "check -u and -P (or --password-file, GRPC_MQTT_PASSWORD)",
     ),
     (
@@ -62,6 +62,10 @@ _ADVICE = (
         "is the server up? `grpc-mqtt ls` shows who is",
     ),
 )
+
+
+#: How the library begins what it says of a connection.
+_OF_BROKER = re.compile(r"(mqtts?|wss?|loopback)://\S+: |no server listens")
 
 
 def advice(text: str) -> str:
@@ -79,13 +83,12 @@ def one_line(text: object) -> str:
 def of_rpc(error: grpc.RpcError, subject: str = "") -> Failure:
     """The failure that a call's status is."""
     code: Any = error.code()
-    text = f"{code.name}: {one_line(error.details() or 'no details')}"
-    if code is grpc.StatusCode.UNAUTHENTICATED and "credential" not in text:
-        text += ": check -u and -P (or --password-file, GRPC_MQTT_PASSWORD)"
+    details = one_line(error.details() or "no details")
+    text = f"{code.name}: {details}"
+    if _OF_BROKER.match(details):
+        text = advice(text)
     elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
         text += ": see --max-time; `grpc-mqtt ping` tells what holds it up"
-    else:
-        text = advice(text)
     return Failure(f"{subject}: {text}" if subject else text, CALL + code.value[0])
 
 

@@ -63,7 +63,7 @@ class Observer:
         """Raises Failure when the first attempt fails."""
         while self._state != gmq.STATE_READY:
             if self._state in (gmq.STATE_TRANSIENT_FAILURE, gmq.STATE_SHUTDOWN):
-                raise Failure(advice(f"{self.address.broker}: {self._why}"))
+                raise Failure(advice(self._why))
             self._take(_SLICE)
 
     def _answer(self, kind: int, text: str, timeout: float) -> int | None:

@@ -29,7 +29,7 @@ EXAMPLES = """\
   grpc-mqtt ping --probe -h broker -u me fleet/device42   # only: what is in the way?
 
 Each ping is a call of grpc.health.v1.Health/Check. Any answer counts, UNIMPLEMENTED too.
-The probe tells apart: no broker, not authorised to publish, not authorised to read the
+The probe tells apart: no broker, not authorised to connect, to publish, or to read the
 reply, nobody there, too slow. Exit status: 0 when all were answered, else 1."""
 
 _METHOD = "/grpc.health.v1.Health/Check"
@@ -69,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 class Verdict(enum.Enum):
     OK = "answered"
     NO_BROKER = "no broker"
+    NOT_LET_IN = "not authorised to connect"
     NOT_PUBLISHING = "not authorised to publish"
     NOT_READING = "not authorised to read the reply"
     NOBODY = "nobody there"
@@ -95,9 +96,11 @@ class _Probe:
         self._base = base
         self._timeout = timeout
         self._sid = secrets.token_urlsafe(18)
+        self._announced = False
         self._reply = f"{base}/grpc/session/{self._sid}"
 
     def run(self) -> Finding:
+        self._observer.subscribe(f"{self._base}/grpc/server/+", timeout=self._timeout)
         granted = self._observer.subscribe(self._reply, timeout=self._timeout)
         if granted is None:
             return Finding(Verdict.SLOW, "the broker does not answer a subscription in time")
@@ -123,18 +126,26 @@ class _Probe:
         return self._await(began)
 
     def _await(self, began: float) -> Finding:
-        while (left := began + self._timeout - time.monotonic()) > 0:
+        if self._hear(began + self._timeout):
+            ms = (time.monotonic() - began) * 1000
+            return Finding(Verdict.OK, f"answered after {ms:.1f} ms", ms)
+        return self._hear_ourselves()
+
+    def _hear(self, deadline: float) -> bool:
+        """Whether something comes at the reply topic."""
+        while (left := deadline - time.monotonic()) > 0:
             seen = self._observer.next(left)
             if seen is not None and seen.topic == self._reply:
-                ms = (time.monotonic() - began) * 1000
-                return Finding(Verdict.OK, f"answered after {ms:.1f} ms", ms)
-        return self._hear_ourselves()
+                return True
+            if seen is not None:
+                self._announced = bool(seen.payload)
+        return False
 
     def _hear_ourselves(self) -> Finding:
         """Somebody got the request and no answer came: do we hear what is published there?"""
         taken = self._observer.publish(self._reply, b"", timeout=self._timeout)
-        heard = self._observer.next(min(self._timeout, 1.0)) if taken is not None else None
-        if heard is not None:
+        until = time.monotonic() + min(self._timeout, 1.0)
+        if taken is not None and taken < REFUSED and self._hear(until):
             text = (
                 f"somebody takes the requests of {self._base}, and gave no answer in "
                 f"{self._timeout:g} s: is the server hanging, or what stands behind it?"
@@ -146,9 +157,16 @@ class _Probe:
                 f"delivers nothing of what is published there: {_ACL}"
             )
             return Finding(Verdict.NOT_READING, text)
-        text = (
-            f"somebody takes the requests of {self._base}, and no answer came in "
-            f"{self._timeout:g} s: the server hangs or may not publish, or this user may not read "
+        return self._guess()
+
+    def _guess(self) -> Finding:
+        """The broker does not say, and we may not try."""
+        text = f"somebody takes the requests of {self._base}, no answer came in {self._timeout:g} s"
+        if self._announced:
+            text += ", and a server is announced: most likely this user may not read the answers"
+            return Finding(Verdict.NOT_READING, f"{text}: {_ACL}")
+        text += (
+            ": the server hangs or may not publish, or this user may not read "
             f"{self._base}/grpc/session/+ (the broker does not say which)"
         )
         return Finding(Verdict.UNKNOWN, text)
@@ -164,7 +182,8 @@ def probe(broker: Address, base: str, timeout: float) -> Finding:
         try:
             observer.wait_connected()
         except Failure as failure:
-            return Finding(Verdict.NO_BROKER, str(failure))
+            refused = "authori" in str(failure) or "credentials" in str(failure)
+            return Finding(Verdict.NOT_LET_IN if refused else Verdict.NO_BROKER, str(failure))
         return _Probe(observer, base, timeout).run()
 
 
