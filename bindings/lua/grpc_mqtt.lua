@@ -19,6 +19,9 @@ local gm = {
     stop = loop.stop,
     spawn = loop.spawn,
     sleep = loop.sleep,
+    fd = loop.fd,
+    timeout_ms = loop.timeout_ms,
+    turn = loop.turn,
 }
 
 --- gm.on_log = function(level, text): receives the log; otherwise warnings and errors go to stderr.

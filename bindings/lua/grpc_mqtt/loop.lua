@@ -17,7 +17,7 @@ local last_tag = 0
 local owners = setmetatable({}, { __mode = "v" }) -- tag -> who takes its events; forgotten by all others, nobody does
 local kept = {} -- what stays alive and keeps run() going: servers, and what is being closed
 local pending = { first = 1, last = 0 } -- events taken and not handed out
-local tasks = {} -- coroutine -> task, until it is dead
+local tasks = {} -- coroutine (of an adapter's: the task itself) -> task, until it is dead
 local ready = { first = 1, last = 0 } -- tasks that can go on
 local timers = {} -- {at=, wake=}, the next one last
 local running = false -- run() is on the stack
@@ -25,6 +25,8 @@ local stopped = false
 
 --- Set by an adapter: how to wait outside of tasks, a function that gives an object with wait() and wake(), or nil.
 loop.foreign = nil
+--- Set by an adapter: runs a function as a coroutine of its own scheduler, in place of one of ours.
+loop.start = nil
 --- Set by an adapter: called when there is something to do that its event loop cannot see.
 loop.on_work = nil
 --- Receives what the library and the scheduler have to say: level ("error", "warning", "info", "debug") and a line.
@@ -92,6 +94,7 @@ end
 
 function loop.release(object)
     kept[object] = nil
+    note_work()
 end
 
 -- Waiting
@@ -134,33 +137,44 @@ function loop.park(waiters)
     loop.turn(-1)
 end
 
---- Calls `wake` in so many milliseconds.
+--- Calls `wake` in so many milliseconds. Gives what cancel() takes.
 function loop.after(delay_ms, wake)
     local at = core.now_ms() + delay_ms
     local place = #timers + 1
     while place > 1 and timers[place - 1].at <= at do
         place = place - 1
     end
-    table.insert(timers, place, { at = at, wake = wake })
+    local timer = { at = at, wake = wake }
+    table.insert(timers, place, timer)
     note_work()
+    return timer
+end
+
+local function cancel(timer)
+    for i = #timers, 1, -1 do
+        if timers[i] == timer then
+            table.remove(timers, i)
+            return
+        end
+    end
 end
 
 --- Waits until condition() is true, `timeout_ms` at most (nil: no limit); whether it is.
 function loop.wait_for(waiters, condition, timeout_ms)
-    local late = false
+    local late, timer = false, nil
     if timeout_ms and not condition() then
-        loop.after(timeout_ms, function()
+        timer = loop.after(timeout_ms, function()
             late = true
             loop.wake(waiters)
         end)
     end
-    while not condition() do
-        if late then
-            return false
-        end
+    while not condition() and not late do
         loop.park(waiters)
     end
-    return true
+    if timer then
+        cancel(timer)
+    end
+    return condition()
 end
 
 function loop.sleep(seconds)
@@ -196,17 +210,21 @@ end
 
 local function finish(task, ok, ...)
     task.dead = true
-    tasks[task.co] = nil
+    tasks[task.co or task] = nil
     if ok then
         task.results = table.pack(...)
     else
         task.failed, task.error = true, (...)
         if not task.joined then
-            loop.log("error", debug.traceback(task.co, "a coroutine failed: " .. tostring((...))))
+            local text = "a coroutine failed: " .. tostring((...))
+            loop.log("error", task.co and debug.traceback(task.co, text) or text)
         end
     end
-    coroutine.close(task.co)
+    if task.co then
+        coroutine.close(task.co)
+    end
     loop.wake(task.waiters)
+    note_work()
 end
 
 local function after_resume(task, ok, ...)
@@ -233,7 +251,16 @@ function loop.spawn(fn, ...)
     if type(fn) ~= "function" then
         error(("gm.spawn: a function is needed, not a %s"):format(type(fn)), 2)
     end
-    local task = setmetatable({ co = coroutine.create(fn), arguments = table.pack(...), waiters = {} }, Task)
+    local task = setmetatable({ waiters = {} }, Task)
+    if loop.start then
+        local arguments = table.pack(...)
+        tasks[task] = task
+        loop.start(function()
+            finish(task, pcall(fn, table.unpack(arguments, 1, arguments.n)))
+        end)
+        return task
+    end
+    task.co, task.arguments = coroutine.create(fn), table.pack(...)
     tasks[task.co] = task
     make_ready(task)
     return task
@@ -283,6 +310,11 @@ local function until_timer(timeout)
     return timeout < 0 and left or math.min(timeout, left)
 end
 
+--- The descriptor that an event loop watches for reading; -1: none could be had.
+function loop.fd()
+    return queue:fd()
+end
+
 --- How many milliseconds an event loop may wait for the queue's descriptor before turn(0); -1: without limit.
 function loop.timeout_ms()
     return has_work() and 0 or until_timer(queue:timeout_ms())
@@ -296,6 +328,9 @@ end
 --- Takes events, hands them out, and lets run what can. Waits up to limit_ms (negative: as long as it likes) for
 -- something to do, and not for that to be finished.
 function loop.turn(limit_ms)
+    if math.type(limit_ms) ~= "integer" then
+        error(("gm.turn: an integer of milliseconds is needed, not %s"):format(tostring(limit_ms)), 2)
+    end
     local events, text = queue:wait(wait_ms(limit_ms), BATCH)
     if not events then
         error("grpc_mqtt: " .. text, 0)
