@@ -47,6 +47,71 @@ static void deadlines_that_are_over(void **state)
     pthread_cond_destroy(&cond);
 }
 
+static void waits_for_descriptors(void **state)
+{
+    (void)state;
+    gmq__os_wake a, b;
+    assert_true(gmq__os_wake_open(&a) && gmq__os_wake_open(&b));
+    gmq__os_watch watches[] = {{.fd = a.fd[0], .want = GMQ__OS_READ},
+                               {.fd = b.fd[0], .want = GMQ__OS_READ},
+                               {.fd = -1, .want = GMQ__OS_READ}};
+    const int64_t soon[] = {INT64_MIN, 0, 1, gmq__os_now_ns(), gmq__os_now_ns() + 1000};
+    for (size_t i = 0; i < sizeof soon / sizeof *soon; i++) {
+        gmq__os_wait_ready(watches, 3, soon[i]);
+        assert_int_equal(watches[0].got | watches[1].got | watches[2].got, 0);
+    }
+    gmq__os_wake_set(&b);
+    gmq__os_wait_ready(watches, 3, INT64_MAX);
+    assert_int_equal(watches[0].got, 0);
+    assert_int_equal(watches[1].got, GMQ__OS_READ);
+    watches[0].want = GMQ__OS_READ | GMQ__OS_WRITE;
+    gmq__os_wait_ready(watches, 2, INT64_MAX);
+    assert_int_equal(watches[0].got, GMQ__OS_WRITE);
+    gmq__os_wake_close(&a);
+    gmq__os_wake_close(&b);
+}
+
+static void a_hang_up_counts_as_what_is_wanted(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    close(ends[1]);
+    gmq__os_watch watch = {.fd = ends[0], .want = GMQ__OS_READ};
+    gmq__os_wait_ready(&watch, 1, INT64_MAX);
+    assert_int_equal(watch.got, GMQ__OS_READ);
+    close(ends[0]);
+}
+
+#ifdef __linux__
+static void a_poller_shows_any(void **state)
+{
+    (void)state;
+    gmq__os_wake a, b;
+    int poller = gmq__os_poller_open();
+    assert_true(poller >= 0 && gmq__os_wake_open(&a) && gmq__os_wake_open(&b));
+    gmq__os_watch watch = {.fd = poller, .want = GMQ__OS_READ};
+    assert_true(gmq__os_poller_set(poller, a.fd[0], GMQ__OS_READ));
+    assert_true(gmq__os_poller_set(poller, b.fd[0], GMQ__OS_READ));
+    assert_true(gmq__os_poller_set(poller, b.fd[0], GMQ__OS_READ)); /* once more */
+    gmq__os_wake_set(&b);
+    gmq__os_wait_ready(&watch, 1, INT64_MAX);
+    assert_int_equal(watch.got, GMQ__OS_READ);
+    assert_true(gmq__os_poller_set(poller, b.fd[0], 0));
+    assert_false(gmq__os_poller_set(poller, b.fd[0], 0));
+    gmq__os_wait_ready(&watch, 1, 0);
+    assert_int_equal(watch.got, 0);
+    gmq__os_wake_set(&a);
+    gmq__os_wait_ready(&watch, 1, 0);
+    assert_int_equal(watch.got, GMQ__OS_READ);
+    gmq__os_wake_close(&a); /* leaves by itself */
+    gmq__os_wait_ready(&watch, 1, 0);
+    assert_int_equal(watch.got, 0);
+    gmq__os_wake_close(&b);
+    gmq__os_poller_close(poller);
+}
+#endif
+
 typedef struct shared {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
@@ -131,6 +196,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wake_ups_are_level_triggered),
         cmocka_unit_test(deadlines_that_are_over),
+        cmocka_unit_test(waits_for_descriptors),
+        cmocka_unit_test(a_hang_up_counts_as_what_is_wanted),
+#ifdef __linux__
+        cmocka_unit_test(a_poller_shows_any),
+#endif
         cmocka_unit_test(threads_block_signals),
         cmocka_unit_test(random_bytes),
         cmocka_unit_test(the_clock_does_not_go_back),
