@@ -296,7 +296,8 @@ static const gmq_field *find_field(encoder *e, gmq_message *message, const place
         field = gmq_type_find_field(type, lua_tostring(L, -2));
     if (field)
         return field;
-    wrong(e, where);
+    if (where)
+        wrong(e, where);
     add_text(e, "%s has no field ", gmq_type_name(type));
     if (lua_type(L, -2) == LUA_TSTRING)
         add_text(e, "'%.80s'", lua_tostring(L, -2));
