@@ -1,4 +1,4 @@
-"""What the tests start: mosquitto, the gateway, the proxy. On free ports of 127.0.0.1, stopped by pid."""
+"""What the tests start: mosquitto, gateway, proxy. On free ports of 127.0.0.1, stopped by pid."""
 
 import os
 import queue

@@ -91,7 +91,9 @@ static gmq_status load(gmq__certificates *c)
         grpc_ssl_pem_key_cert_pair pair = {.cert_chain = texts[0], .private_key = texts[1]};
         if (c->ready)
             grpc_ssl_server_certificate_config_destroy(c->ready);
-        c->ready = grpc_ssl_server_certificate_config_create(texts[2], &pair, 1);
+        /* gRPC insists on authorities, also where it asks for no certificate: then any will do. */
+        c->ready =
+            grpc_ssl_server_certificate_config_create(texts[2] ? texts[2] : texts[0], &pair, 1);
     }
     for (size_t i = 0; i < FILES; i++)
         free_secret(texts[i]);

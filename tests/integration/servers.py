@@ -12,9 +12,11 @@ TRAILING = (("trail-k", "two"), ("trail-k", "one"), ("trail-bin", b"\xfe\x00"))
 
 
 class Server:
-    """On a port of its own, or `port`. `cancelled` gets a word of each hanging handler that was."""
+    """On a port of its own, or `port`; `prepare` adds services. `cancelled` gets a word of each
+    hanging handler that was.
+    """
 
-    def __init__(self, port=0, name="one"):
+    def __init__(self, port=0, name="one", prepare=None):
         self.name = name
         self.hanging, self.cancelled = queue.Queue(), queue.Queue()
         self.stopped = threading.Event()
@@ -23,6 +25,8 @@ class Server:
             options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)],
         )
         self._server.add_generic_rpc_handlers((self._relay(), self._other()))
+        if prepare:
+            prepare(self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
         assert self.port, f"port {port} is taken"
         self.target = f"127.0.0.1:{self.port}"
@@ -112,6 +116,27 @@ class Server:
         yield from requests
         context.set_trailing_metadata(TRAILING)
 
+    @staticmethod
+    def metadata(request, context):
+        """b"KEY,KEY": a line KEY=VALUE of each that has come."""
+        came = dict(context.invocation_metadata())
+        return "\n".join(f"{key}={came.get(key)}" for key in request.decode().split(",")).encode()
+
+    @staticmethod
+    def details(request, context):
+        context.set_trailing_metadata((("grpc-status-details-bin", request),))
+        context.abort(grpc.StatusCode.NOT_FOUND, "see the details")
+
+    def uploads(self, requests, _context):
+        """Says of the requests whether they came to their end."""
+        yield next(requests)
+        try:
+            count = sum(1 for _ in requests)
+        except Exception:  # grpcio has one class for it, of no name
+            self.cancelled.put("broken")
+            raise
+        self.cancelled.put(f"whole, {count} more")
+
     def _relay(self):
         unary, collect = grpc.unary_unary_rpc_method_handler, grpc.stream_unary_rpc_method_handler
         produce, chat = grpc.unary_stream_rpc_method_handler, grpc.stream_stream_rpc_method_handler
@@ -132,6 +157,9 @@ class Server:
                 "Chat": chat(self.chat),
                 "LateMetadata": chat(self.late_metadata),
                 "HangChat": chat(self.hang_stream),
+                "Metadata": unary(self.metadata),
+                "Details": unary(self.details),
+                "Uploads": chat(self.uploads),
             },
         )
 

@@ -2,7 +2,8 @@
 
     interop_client.py TARGET CASE...
 
-As `python -m tests.interop.client`, but all cases in one process. Runs with the suite's Python and path.
+As `python -m tests.interop.client`, but all cases in one process; run with the suite's Python
+and path.
 """
 
 import json
@@ -10,12 +11,13 @@ import sys
 import traceback
 import types
 
+import grpc
+from src.proto.grpc.testing import test_pb2_grpc
+
 # Imported for the cases with Google's credentials, which are not run here, and wants more packages.
 sys.modules["google.auth.transport.requests"] = types.ModuleType("requests")
 
-import grpc
-from src.proto.grpc.testing import test_pb2_grpc
-from tests.interop import methods
+from tests.interop import methods  # noqa: E402
 
 
 def run(target: str, name: str) -> str | None:

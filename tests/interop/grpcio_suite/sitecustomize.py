@@ -137,7 +137,7 @@ def _server(
 
 
 def _insecure_channel(target, options=None, compression=None):
-    return grpc_mqtt.channel(_url(_number(target)), _arguments(options))
+    return grpc_mqtt.channel(_url(_number(target)), _arguments(options), compression)
 
 
 def _aio_server(
@@ -162,7 +162,8 @@ def _aio_server(
 
 
 def _aio_insecure_channel(target, options=None, compression=None, interceptors=None):
-    return grpc_mqtt.aio.channel(_url(_number(target)), _arguments(options), interceptors)
+    url = _url(_number(target))
+    return grpc_mqtt.aio.channel(url, _arguments(options), interceptors, compression)
 
 
 grpc.server = _server
