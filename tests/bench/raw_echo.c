@@ -2,12 +2,12 @@
  * What MQTT alone costs: a QoS 1 message to an echo and back, over two connections to the broker,
  * in two processes.
  *
- *   raw_echo --host H --port N [--mode raw|paho|paho-default] [--payload N] [--count N] [--inflight
- * N]
+ *   raw_echo --host H --port N [--mode raw|paho|paho-default|mosquitto] [--payload N] [--count N]
+ *            [--inflight N]
  *
  * raw: MQTT 5 written by hand on a socket with TCP_NODELAY; paho: MQTTAsync with TCP_NODELAY set on
- * its socket; paho-default: MQTTAsync as it comes. Prints a line of JSON; without --inflight one
- * each for 1, 16 and 128.
+ * its socket; paho-default: MQTTAsync as it comes; mosquitto: libmosquitto, TCP_NODELAY, in one
+ * thread. Prints a line of JSON; without --inflight one each for 1, 16 and 128.
  */
 #include "raw_echo.h"
 
@@ -52,7 +52,12 @@ static echo_mode *find_mode(const char *name)
         return echo_raw;
     if (!strcmp(name, "paho") || !strcmp(name, "paho-default"))
         return echo_paho;
-    bench_die(name, "unknown mode (known: raw, paho, paho-default)");
+#ifdef GMQ_WITH_MOSQUITTO
+    if (!strcmp(name, "mosquitto"))
+        return echo_mosquitto;
+#endif
+    bench_die(name,
+              "unknown mode (known: raw, paho, paho-default; mosquitto where it is built in)");
 }
 
 /* The echo, in a process of its own: paho's threads and lock are one a process. */

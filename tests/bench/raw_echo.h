@@ -1,4 +1,4 @@
-/** @file raw_echo.h The two clients of raw_echo behind one face. */
+/** @file raw_echo.h The clients of raw_echo behind one face. */
 #ifndef TESTS_BENCH_RAW_ECHO_H
 #define TESTS_BENCH_RAW_ECHO_H
 
@@ -14,6 +14,6 @@ typedef struct echo_args {
  * byte on `ready`. */
 typedef void echo_mode(const echo_args *args, bench_run *run, int ready);
 
-echo_mode echo_raw, echo_paho;
+echo_mode echo_raw, echo_paho, echo_mosquitto; /* the last where libmosquitto is */
 
 #endif
