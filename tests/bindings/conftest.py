@@ -74,3 +74,21 @@ def serve(rig):
     yield start
     for served in started:
         served.close()
+
+
+@pytest.fixture(scope="session")
+def demo_code(tmp_path_factory):
+    """The code generated of demo.proto, for the tests of the command."""
+    import cli_support
+
+    return cli_support.demo_code(tmp_path_factory.mktemp("demo_code"))
+
+
+@pytest.fixture(scope="session")
+def device(broker, demo_code):
+    """A server of demo.v1.Demo with health and reflection: the arguments that lead to it."""
+    import cli_support
+
+    server = cli_support.demo_server(broker.url("cli/device"), demo_code)
+    yield ("-h", "127.0.0.1", "-p", str(broker.port), "cli/device")
+    server.stop(0).wait()
