@@ -39,10 +39,10 @@ static void set_flags(ProtobufCMessage *node, const gmq_type *type)
 
 ProtobufCMessage *gmq__node_new(const gmq_type *type)
 {
-    ProtobufCMessage *node = gmq__malloc(type->pb.sizeof_message);
+    ProtobufCMessage *node = gmq__calloc(1, type->pb.sizeof_message);
     if (!node)
         return NULL;
-    protobuf_c_message_init(&type->pb, node);
+    node->descriptor = &type->pb;
     if (type->map_entry)
         set_flags(node, type);
     return node;

@@ -220,7 +220,8 @@ static gmq_status put_message(tidier *t, const level *l, const gmq_field *f, siz
     return status;
 }
 
-/* A closed enum does not have the value of the entry's last `value`. */
+/* A closed enum does not have the value of the entry's last `value`. (What is malformed is found
+ * when the entry is read.) */
 static bool is_unknown_entry(const gmq_field *map, gmq__span entry)
 {
     const gmq_enum *e = map->message->by_number[1]->enumeration;
@@ -230,7 +231,9 @@ static bool is_unknown_entry(const gmq_field *map, gmq__span entry)
     uint64_t value;
     if (!e || !e->closed)
         return false;
-    while (take_tag(&entry, &number, &wire)) {
+    while (entry.len) {
+        if (!take_tag(&entry, &number, &wire))
+            return false;
         gmq__span before = entry;
         if (!skip_value(&entry, number, wire, 0))
             return false;
