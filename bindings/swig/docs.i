@@ -81,3 +81,14 @@ GMQ_DOC(gmq_gateway, "Gateway(url, options, map, queue, tag): forwards calls of 
 GMQ_DOC(gmq_gateway::close, "close(grace_ms): no more calls; open ones may go on for that long; CLOSED comes at the end.")
 
 %include "message_docs.i"
+
+GMQ_DOC(gmq_proxy_config, "What a proxy listens on, whom it reaches, and its limits.")
+GMQ_DOC(gmq_proxy_config::listen, "listen(address, cert_file, key_file, client_ca_file): adds an address; files may be None.")
+GMQ_DOC(gmq_proxy_config::authority, "authority(pattern, base): calls to an authority that fits go to this base topic.")
+GMQ_DOC(gmq_proxy_config::allow, "allow(filter): callers may choose the base topics that match.")
+GMQ_DOC(gmq_proxy_config::methods, "methods(map): the methods whose kinds and options are known; None: none.")
+GMQ_DOC(gmq_proxy_config::limits, "limits(max_calls, max_bases, base_idle_ms): a negative value leaves one as it is.")
+GMQ_DOC(gmq_proxy, "Proxy(url, options, config, queue, tag): carries calls of gRPC clients over MQTT.")
+GMQ_DOC(gmq_proxy::configure, "configure(config): other rules, methods and limits from now on.")
+GMQ_DOC(gmq_proxy::port, "port(index) -> int: the port of an address, in order; 0: a Unix socket, or no such address.")
+GMQ_DOC(gmq_proxy::close, "close(grace_ms): no more calls; open ones may go on for that long; CLOSED comes at the end.")

@@ -37,6 +37,7 @@ from grpc_mqtt._errors import (
 )
 from grpc_mqtt._gateway import Gateway
 from grpc_mqtt._options import OptionsLike
+from grpc_mqtt._proxy import Proxy
 from grpc_mqtt._server import Server
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "NotFoundError",
     "OptionError",
     "ParseError",
+    "Proxy",
     "StateError",
     "TimedOutError",
     "TooLargeError",

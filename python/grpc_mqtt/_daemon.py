@@ -7,11 +7,18 @@ import sys
 from typing import NoReturn
 
 
+def _become(name: str) -> NoReturn:
+    program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bin", name)
+    if not os.path.exists(program):
+        sys.exit(f"{name}: this package was built without the gateway (GMQ_BUILD_GATEWAY=OFF)")
+    os.execv(program, [name, *sys.argv[1:]])
+
+
 def gateway() -> NoReturn:
     """grpc-mqtt-gateway: becomes the program inside the package."""
-    program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bin", "grpc-mqtt-gateway")
-    if not os.path.exists(program):
-        sys.exit(
-            "grpc-mqtt-gateway: this package was built without the gateway (GMQ_BUILD_GATEWAY=OFF)"
-        )
-    os.execv(program, ["grpc-mqtt-gateway", *sys.argv[1:]])
+    _become("grpc-mqtt-gateway")
+
+
+def proxy() -> NoReturn:
+    """grpc-mqtt-proxy, likewise."""
+    _become("grpc-mqtt-proxy")
