@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/link_ends.h"
 #include "api/options.h"
 #include "api/secret.h"
 #include "api/url.h"
@@ -15,6 +16,7 @@
 
 typedef struct parts { /* what the configuration borrows from */
     gmq__url url;
+    gmq__link_ends ends;
     gmq__settings settings;
     char *password;
     gmq__bytes address, peer;
@@ -64,7 +66,7 @@ static void fill_connection(gmq__transport_config *out, const parts *p)
     out->host = p->url.host;
     out->port = p->url.port;
     out->path = s->text[GMQ__OPT_WS_PATH] ? s->text[GMQ__OPT_WS_PATH] : "/mqtt";
-    out->client_id = s->text[GMQ__OPT_CLIENT_ID] ? s->text[GMQ__OPT_CLIENT_ID] : "";
+    out->client_id = p->ends.client_id;
     out->mqtt_version = (int)s->number[GMQ__OPT_MQTT_VERSION];
     out->username = s->text[GMQ__OPT_USERNAME] ? s->text[GMQ__OPT_USERNAME] : p->url.username;
     out->password = p->password;
@@ -74,6 +76,8 @@ static void fill_connection(gmq__transport_config *out, const parts *p)
     out->insecure = s->number[GMQ__OPT_INSECURE] != 0;
     out->keep_alive_s = (uint16_t)s->number[GMQ__OPT_KEEP_ALIVE_S];
     out->connect_timeout_ms = s->number[GMQ__OPT_CONNECT_TIMEOUT_MS];
+    out->will.topic = gmq__bytes_span(&p->ends.will);
+    out->will.qos = 1;
     gmq__os_random(NULL, &out->seed, sizeof out->seed);
 }
 
@@ -104,9 +108,6 @@ static gmq_status check_together(const parts *p)
     static const gmq__option_id tls[] = {GMQ__OPT_CA_FILE, GMQ__OPT_CERT_FILE, GMQ__OPT_KEY_FILE,
                                          GMQ__OPT_INSECURE};
     const gmq__settings *s = &p->settings;
-    if (s->number[GMQ__OPT_DIALECT] == GMQ__DIALECT_LINK)
-        return gmq__fail(GMQ_E_UNSUPPORTED,
-                         "option \"dialect\": \"link\" is not built in (built in: auto, session)");
     for (size_t i = 0; !p->url.tls && i < sizeof tls / sizeof *tls; i++)
         if (s->given[tls[i]])
             return gmq__fail(GMQ_E_OPTION, "option \"%s\" is for TLS, and %s:// is without",
@@ -123,10 +124,15 @@ static gmq_status find_transport(const parts *p, const gmq__transport_vtable **o
     if (!name)
         name = loopback ? "loopback" : "paho";
     *out = gmq__transport_find(name);
+    if (!*out && strcmp(name, "mosquitto") == 0)
+        return gmq__fail(GMQ_E_UNSUPPORTED,
+                         "option \"transport\": \"mosquitto\" is not built in (built in: %s); "
+                         "install libmosquitto-dev and build the library again",
+                         gmq__transport_names());
     if (!*out)
         return gmq__fail(GMQ_E_UNSUPPORTED,
-                         "option \"transport\": \"%s\" is not built in (built in: paho, loopback)",
-                         name);
+                         "option \"transport\": \"%s\" is not built in (built in: %s)", name,
+                         gmq__transport_names());
     if (loopback != (strcmp(name, "loopback") == 0))
         return gmq__fail(GMQ_E_OPTION, "option \"transport\": \"%s\" does not speak %s://", name,
                          p->url.scheme);
@@ -143,6 +149,8 @@ static gmq_status read_parts(parts *p, gmq__role role, const char *url, const gm
     if (status == GMQ_OK)
         status = check_together(p);
     if (status == GMQ_OK)
+        status = gmq__link_ends_make(&p->ends, role, p->url.base, &p->settings);
+    if (status == GMQ_OK)
         status = gmq__secret_read(&p->password, &p->settings, p->url.password);
     return status == GMQ_OK ? name_parts(p) : status;
 }
@@ -151,6 +159,7 @@ static void clear_parts(parts *p)
 {
     gmq__secret_free(p->password);
     gmq__url_clear(&p->url);
+    gmq__link_ends_clear(&p->ends);
     gmq__settings_clear(&p->settings);
     gmq__bytes_free(&p->address);
     gmq__bytes_free(&p->peer);
@@ -162,7 +171,10 @@ static void fill(gmq__runtime_config *config, gmq__role role, const parts *p)
     gmq__engine_config_defaults(&config->engine);
     config->engine.role = role;
     fill_engine(&config->engine, p);
+    gmq__link_ends_fill(&p->ends, s, &config->engine);
     fill_connection(&config->connection, p);
+    config->connection.will.retain = role == GMQ__ROLE_SERVER;
+    config->notice = *p->ends.refusal ? p->ends.refusal : NULL;
     config->address = (const char *)p->address.data;
     config->peer = (const char *)p->peer.data;
     config->caller_drives = s->number[GMQ__OPT_DRIVE] == GMQ__DRIVE_CALLER;

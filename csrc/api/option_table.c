@@ -37,13 +37,15 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
         {"dialect",
          CHOICE(
              ENDS, dialects, GMQ__DIALECT_AUTO,
-             "What is spoken over MQTT. `session` is compatible with the Haskell grpc-mqtt; `auto` "
-             "is the same for now; `link` is not built in yet.")},
-    [GMQ__OPT_TRANSPORT] = {"transport",
-                            TEXT(
-                                ENDS,
-                                "MQTT client library: `paho` (default for mqtt, mqtts, ws, wss) or "
-                                "`loopback` (default, and the only one, for loopback).")},
+             "What is spoken over MQTT. `session` is compatible with the Haskell grpc-mqtt, `link` "
+             "is "
+             "for our own peers. `auto`: a server speaks both; a client looks with its first call "
+             "whether a server is announced, takes `link` then, else `session`, and keeps to it.")},
+    [GMQ__OPT_TRANSPORT] =
+        {"transport",
+         TEXT(ENDS, "MQTT client library: `paho` (default for mqtt, mqtts, ws, wss), `mosquitto` "
+                    "(mqtt, mqtts; faster, a keep alive of at least 5 s; where it is built in) or "
+                    "`loopback` (default, and the only one, for loopback).")},
     [GMQ__OPT_MQTT_VERSION] =
         {"mqtt_version",
          CHOICE(ENDS, versions, 5,
@@ -52,7 +54,21 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
     [GMQ__OPT_CLIENT_ID] = {"client_id",
                             TEXT(ENDS,
                                  "MQTT client id; unset: a random one. Two connections with the "
-                                 "same id push each other out.")},
+                                 "same id push each other out. The link dialect wants 1 to 64 of "
+                                 "`A-Za-z0-9_.-`.")},
+    [GMQ__OPT_SERVER_ID] =
+        {"server_id",
+         TEXT(SERVER, "Name of the server in the link dialect, one of its own for each: 1 to 64 of "
+                      "`A-Za-z0-9_.-`; unset: `client_id`.")},
+    [GMQ__OPT_GROUP] =
+        {"group",
+         TEXT(SERVER, "Servers of one base topic and one group share the links of their clients "
+                      "(link dialect; a shared subscription); a link stays where it was opened. "
+                      "Unset: every server is offered every link.")},
+    [GMQ__OPT_INBOX] = {"inbox", TEXT(ENDS, "Link dialect: where answers go. A client's is this "
+                                            "topic and its `client_id` behind it, unset "
+                                            "`grpc/inbox`; a server answers only where its pattern "
+                                            "allows it, unset `grpc/inbox/+`.")},
     [GMQ__OPT_WS_PATH] = {"ws_path",
                           TEXT(ENDS, "HTTP path of a WebSocket broker (ws, wss); unset: `/mqtt`.")},
     [GMQ__OPT_USERNAME] = {"username",
@@ -108,7 +124,8 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
     [GMQ__OPT_MSG_SIZE_LIMIT] =
         {"msg_size_limit",
          NUMBER(
-             ENDS, "bytes", 16, 256 * MIB - 128 * KIB - 1, 128000,
+             ENDS,
+             "bytes", 16, 256 * MIB - 128 * KIB - 1, 128000,
              "Largest MQTT message that is published; what is longer is split. A smaller maximum "
              "of the broker counts instead.")},
     [GMQ__OPT_RATE_LIMIT] =
@@ -169,6 +186,33 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
          NUMBER(SERVER, "ms", 0, DAY_MS, 60000,
                 "A finished call is remembered for its timeout and so long, so that a "
                 "late duplicate does not run it again.")},
+    [GMQ__OPT_CALL_WINDOW] =
+        {"call_window",
+         NUMBER(ENDS, "bytes", 64 * KIB, GIB, 256 * KIB,
+                "Link dialect: most bytes of one call that the other side may send ahead of the "
+                "reader.")},
+    [GMQ__OPT_LINK_WINDOW] =
+        {"link_window", NUMBER(ENDS, "bytes", 256 * KIB, GIB, 4 * MIB,
+                               "Link dialect: most bytes of all calls of a link that are on their "
+                               "way.")},
+    [GMQ__OPT_LINK_TIMEOUT_MS] =
+        {"link_timeout_ms",
+         NUMBER(ENDS, "ms", 100, DAY_MS, 30000,
+                "Link dialect: a peer that was not heard of for so long is lost, and its calls end "
+                "UNAVAILABLE; what is shorter costs only time.")},
+    [GMQ__OPT_LINK_IDLE_MS] = {"link_idle_ms",
+                               NUMBER(
+                                   ENDS, "ms", 10, DAY_MS, 60000,
+                                   "Link dialect: a link without calls is closed after so long.")},
+    [GMQ__OPT_PING_MS] =
+        {"ping_ms",
+         NUMBER(ENDS, "ms", 10, HOUR_MS, 10000,
+                "Link dialect: with calls open, the peer is asked after so long a silence.")},
+    [GMQ__OPT_GRACE_MS] =
+        {"grace_ms",
+         NUMBER(ENDS, "ms", 0, HOUR_MS, 4000,
+                "Link dialect: a peer whose Will the broker has published may come back "
+                "within this time; then its calls end.")},
     [GMQ__OPT_BATCHED_STREAM] = {"batched_stream",
                                  SWITCH(ENDS | CALL,
                                         "Several messages of a stream may travel in one packet, "

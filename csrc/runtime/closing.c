@@ -4,6 +4,7 @@
 #include "runtime/owner.h"
 
 #define FLUSH_NS      (2 * GMQ__NS_PER_S)
+#define LEAVE_NS      (1 * GMQ__NS_PER_S)
 #define DISCONNECT_NS (2 * GMQ__NS_PER_S)
 
 void gmq__closing_asked(gmq__runtime *rt, int64_t now)
@@ -29,7 +30,7 @@ static void cancel_all(gmq__runtime *rt, int64_t now)
     const char *why = rt->server  ? "the server is shutting down"
                       : abandoned ? "the client is gone"
                                   : "the client was closed";
-    gmq__hold_fail(rt, code, why);
+    gmq__hold_fail(rt, code, why, true);
     gmq_call *call;
     for (size_t at = 0; (call = gmq__map_next(&rt->calls, &at));)
         gmq__engine_cancel(rt->engine, call->id, code, why, now);
@@ -60,6 +61,14 @@ bool gmq__closing_step(gmq__runtime *rt, int64_t now)
         return true;
     case GMQ__PHASE_FLUSHING:
         if (rt->conn == GMQ__CONN_UP && !late && !flushed(rt))
+            return false;
+        if (rt->conn == GMQ__CONN_UP)
+            gmq__engine_leave(rt->engine, now);
+        enter(rt, GMQ__PHASE_LEAVING, now + LEAVE_NS);
+        rt->idle = false;
+        return true;
+    case GMQ__PHASE_LEAVING:
+        if (rt->conn == GMQ__CONN_UP && !late && (!rt->idle || rt->outstanding))
             return false;
         enter(rt, GMQ__PHASE_DISCONNECTING, rt->conn == GMQ__CONN_UP ? now + DISCONNECT_NS : now);
         if (rt->conn == GMQ__CONN_UP)

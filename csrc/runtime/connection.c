@@ -70,7 +70,7 @@ static void down(gmq__runtime *rt, int32_t code, const char *why, int64_t now)
     gmq__pump_reset(rt);
     gmq__engine_disconnected(rt->engine, code, why, now);
     if (!rt->undecided)
-        gmq__hold_fail(rt, code, why);
+        gmq__hold_fail(rt, code, why, false);
     rt->retry_at = now + gmq__backoff_next(&rt->backoff);
     gmq__report_state(rt, GMQ_STATE_TRANSIENT_FAILURE, why);
 }
@@ -101,7 +101,8 @@ static void up(gmq__runtime *rt, const gmq__mqtt_limits *limits, int64_t now)
     rt->window =
         limits->receive_max && limits->receive_max < WINDOW_MAX ? limits->receive_max : WINDOW_MAX;
     gmq__engine_connected(rt->engine, limits, now);
-    gmq__hold_release(rt, now);
+    if (!gmq__engine_undecided(rt->engine))
+        gmq__hold_release(rt, now);
 }
 
 static void gone(gmq__runtime *rt, const gmq__tstate_info *info, int64_t now)
@@ -127,9 +128,15 @@ void gmq__connection_state(gmq__runtime *rt, const gmq__tstate_info *info, int64
     gone(rt, info, now);
 }
 
-void gmq__connection_ready(gmq__runtime *rt)
+void gmq__connection_ready(gmq__runtime *rt, int64_t now)
 {
     gmq__report_state(rt, GMQ_STATE_READY, rt->address);
+    gmq__hold_release(rt, now);
+}
+
+void gmq__connection_absent(gmq__runtime *rt, const char *why)
+{
+    gmq__report_state(rt, GMQ_STATE_TRANSIENT_FAILURE, why);
 }
 
 void gmq__connection_refused_filters(gmq__runtime *rt, const char *why, int64_t now)

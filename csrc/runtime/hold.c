@@ -1,11 +1,15 @@
 /* Until the first attempt to connect has an outcome, and again after a connection was lost, calls
  * wait for that outcome here instead of failing: the engine knows only connected and not connected.
+ * So do calls, whether they wait for ready or not, until the engine knows in which dialect to make
+ * them.
  * What is asked of such a call meanwhile is kept in order, and its deadline runs. */
 #include "base/mem.h"
 #include "runtime/owner.h"
 
 bool gmq__hold_wanted(const gmq__runtime *rt, const gmq__cmd_start *start)
 {
+    if (gmq__engine_undecided(rt->engine))
+        return true;
     return rt->undecided && rt->conn != GMQ__CONN_UP &&
            !start->wait_for_ready; /* the engine lets the others wait */
 }
@@ -56,10 +60,20 @@ static void finish(gmq__runtime *rt, gmq_call *call, int32_t code, const char *w
     gmq__report_finished(rt, call, code, gmq__strdup(why), NULL);
 }
 
-void gmq__hold_fail(gmq__runtime *rt, int32_t code, const char *why)
+static bool waits_for_ready(const gmq_call *call)
 {
-    for (gmq__node *at; (at = gmq__list_first(&rt->held));)
-        finish(rt, GMQ__CONTAINER(at, gmq_call, held_node), code, why);
+    const gmq__cmd *first = GMQ__CONTAINER(call->held_cmds.head.next, const gmq__cmd, node);
+    return GMQ__CONTAINER(first, const gmq__cmd_start, base)->wait_for_ready;
+}
+
+void gmq__hold_fail(gmq__runtime *rt, int32_t code, const char *why, bool all)
+{
+    for (gmq__node *at = rt->held.head.next, *next; at != &rt->held.head; at = next) {
+        next = at->next;
+        gmq_call *call = GMQ__CONTAINER(at, gmq_call, held_node);
+        if (all || !waits_for_ready(call))
+            finish(rt, call, code, why);
+    }
 }
 
 void gmq__hold_timer(gmq__runtime *rt, int64_t now)

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "engine/observe.h"
+#include "runtime/services.h"
 
 static void end_for_memory(gmq__runtime *rt, gmq_call *call, int64_t now)
 {
@@ -143,6 +144,12 @@ static void set_methods(gmq__runtime *rt, gmq__cmd_methods *cmd)
     gmq_method_map *old = rt->methods;
     rt->methods = cmd->methods;
     cmd->methods = old; /* freed with the command */
+    char **services = gmq__services_of(rt->methods);
+    if (!services) /* the presence names the old ones; nobody's call depends on it */
+        return;
+    gmq__engine_services(rt->engine, (const char *const *)services);
+    gmq__free(rt->services);
+    rt->services = services;
 }
 
 static void on_state(gmq__runtime *rt, gmq__cmd_state *cmd, int64_t now)
@@ -157,9 +164,8 @@ static void observe(gmq__runtime *rt, const gmq__cmd_observe *cmd)
 {
     gmq__observe_publish publish = {gmq__span_str(cmd->text), cmd->payload, cmd->properties,
                                     cmd->retain, cmd->qos};
-    gmq_status status = cmd->payload
-                            ? gmq__engine_publish(rt->engine, &publish)
-                            : gmq__engine_observe(rt->engine, publish.topic, publish.qos);
+    gmq_status status = cmd->payload ? gmq__engine_publish(rt->engine, &publish)
+                                     : gmq__engine_observe(rt->engine, publish.topic, publish.qos);
     if (status != GMQ_OK)
         gmq__report_log(rt, 0, "out of memory: a subscription or publish was dropped");
 }

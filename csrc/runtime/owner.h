@@ -23,6 +23,7 @@ typedef enum gmq__phase { /* in this order; each is left when its work is done o
                           GMQ__PHASE_DRAINING, /* close was asked: no new calls, open ones go on */
                           GMQ__PHASE_FLUSHING, /* calls were cancelled: what they still say goes out
                                                 */
+                          GMQ__PHASE_LEAVING,  /* the engine's goodbye goes out */
                           GMQ__PHASE_DISCONNECTING, /* the transport was told to close */
                           GMQ__PHASE_ENDED,
 } gmq__phase;
@@ -56,6 +57,7 @@ struct gmq__runtime {
 
     /* The owner's from here on (methods of a client: fixed). */
     gmq_method_map *methods;
+    char **services; /* a server's, of `methods`; the engine reads it */
     gmq__engine *engine;
     const gmq__transport_vtable *vtable;
     gmq__transport *transport;
@@ -99,7 +101,8 @@ void gmq__pump_reset(gmq__runtime *rt); /* the connection is gone: so are its an
 void gmq__connection_begin(gmq__runtime *rt, int64_t now);
 void gmq__connection_state(gmq__runtime *rt, const gmq__tstate_info *info, int64_t now);
 void gmq__connection_timer(gmq__runtime *rt, int64_t now);
-void gmq__connection_ready(gmq__runtime *rt);
+void gmq__connection_ready(gmq__runtime *rt, int64_t now);
+void gmq__connection_absent(gmq__runtime *rt, const char *why);
 void gmq__connection_refused_filters(gmq__runtime *rt, const char *why, int64_t now);
 gmq__sink gmq__connection_sink(gmq__runtime *rt);
 
@@ -115,12 +118,13 @@ void gmq__report_finished(gmq__runtime *rt, gmq_call *call, int32_t code, char *
 void gmq__report_observed(gmq__runtime *rt, int32_t type, gmq__ev *ev);
 void gmq__report_flush(gmq__runtime *rt);
 
-/* hold.c: calls that were started while nothing is known of the connection yet. */
+/* hold.c: calls that were started while nothing is known of the connection, or of the dialect. */
 bool gmq__hold_wanted(const gmq__runtime *rt, const gmq__cmd_start *start);
 void gmq__hold_add(gmq__runtime *rt, gmq_call *call, gmq__cmd *start); /* takes over the command */
 void gmq__hold_leave(gmq__runtime *rt, gmq_call *call);                /* its commands are freed */
 void gmq__hold_release(gmq__runtime *rt, int64_t now);                 /* connected: all go */
-void gmq__hold_fail(gmq__runtime *rt, int32_t code, const char *why);
+/* `all` false: those that wait for ready stay. */
+void gmq__hold_fail(gmq__runtime *rt, int32_t code, const char *why, bool all);
 void gmq__hold_timer(gmq__runtime *rt, int64_t now);
 
 /* closing.c */

@@ -77,7 +77,10 @@ static void on_event(gmq__runtime *rt, gmq__ev *ev, int64_t now)
 {
     switch (ev->kind) {
     case GMQ__EV_READY:
-        gmq__connection_ready(rt);
+        gmq__connection_ready(rt, now);
+        break;
+    case GMQ__EV_ABSENT:
+        gmq__connection_absent(rt, ev->text ? ev->text : "no server is announced");
         break;
     case GMQ__EV_FAILED:
         gmq__connection_refused_filters(rt, ev->text ? ev->text : "subscriptions refused", now);

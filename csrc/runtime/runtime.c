@@ -2,6 +2,7 @@
 #include "runtime/runtime.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -9,6 +10,7 @@
 #include "base/os.h"
 #include "methods/method_map.h"
 #include "runtime/owner.h"
+#include "runtime/services.h"
 
 gmq__runtime *gmq__runtime_hold(gmq__runtime *rt)
 {
@@ -23,6 +25,9 @@ static void free_runtime(gmq__runtime *rt)
     if (rt->engine)
         gmq__engine_free(rt->engine);
     gmq_method_map_free(rt->methods);
+    gmq__free(rt->services);
+    for (gmq__node *node; (node = gmq__list_pop(&rt->events));) /* it never began */
+        gmq_event_free(GMQ__CONTAINER(node, gmq_event, node));
     gmq__map_free(&rt->calls);
     gmq__heap_free(&rt->held_timers);
     gmq_event_free(rt->closed);
@@ -39,18 +44,50 @@ void gmq__runtime_release(gmq__runtime *rt)
         free_runtime(rt);
 }
 
+/* What has come goes into the mailbox, what was made of it goes out. */
+static int64_t turn(gmq__runtime *rt, unsigned ready)
+{
+    if (ready)
+        rt->vtable->step(rt->transport, gmq__os_now_ns(), ready);
+    int64_t until = gmq__owner_step(rt);
+    if (until == GMQ__DRIVEN_ENDED || !rt->vtable->step)
+        return until;
+    int64_t due = rt->vtable->step(rt->transport, gmq__os_now_ns(), 0);
+    return due < until ? due : until;
+}
+
+static unsigned wait_for_work(gmq__runtime *rt, int64_t until)
+{
+    gmq__tio io;
+    if (!rt->vtable->io) {
+        gmq__mailbox_wait(&rt->mailbox, until);
+        return 0;
+    }
+    rt->vtable->io(rt->transport, &io);
+    return gmq__mailbox_wait_io(&rt->mailbox, io.fd, io.want, until);
+}
+
 static void *own(void *arg) /* the owner thread: detached, ends with the connection */
 {
     gmq__runtime *rt = arg;
-    for (int64_t until; (until = gmq__owner_step(rt)) != GMQ__DRIVEN_ENDED;)
-        gmq__mailbox_wait(&rt->mailbox, until);
+    unsigned ready = 0;
+    for (int64_t until; (until = turn(rt, ready)) != GMQ__DRIVEN_ENDED;)
+        ready = wait_for_work(rt, until);
     gmq__runtime_release(rt);
     return NULL;
 }
 
 static int64_t pump_driven(gmq__driven *driven)
 {
-    return gmq__owner_step(GMQ__CONTAINER(driven, gmq__runtime, driven));
+    return turn(GMQ__CONTAINER(driven, gmq__runtime, driven), driven->ready);
+}
+
+static void watch_driven(gmq__driven *driven, gmq__watched *out)
+{
+    const gmq__runtime *rt = GMQ__CONTAINER(driven, gmq__runtime, driven);
+    gmq__tio io;
+    rt->vtable->io(rt->transport, &io);
+    *out = (gmq__watched){io.fd, io.want, io.epoch};
 }
 
 static void release_driven(gmq__driven *driven, bool orphaned)
@@ -68,8 +105,15 @@ static gmq_status begin(gmq__runtime *rt)
     if (rt->caller_drives) {
         rt->driven.pump = pump_driven;
         rt->driven.release = release_driven;
-        gmq__queue_attach(rt->queue, &rt->driven);
-        return GMQ_OK;
+        rt->driven.watch = rt->vtable->io ? watch_driven : NULL;
+        gmq_status attached = gmq__queue_attach(rt->queue, &rt->driven);
+        if (attached != GMQ_OK)
+            gmq__runtime_release(rt);
+        return attached;
+    }
+    if (rt->vtable->io && !gmq__mailbox_use_wake(&rt->mailbox)) {
+        gmq__runtime_release(rt);
+        return gmq__fail(GMQ_E_IO, "no descriptor: %s", strerror(errno));
     }
     pthread_t thread;
     if (gmq__os_thread_start(&thread, own, rt, "grpc-mqtt")) {
@@ -96,7 +140,11 @@ static gmq_status make_parts(gmq__runtime *rt, const gmq__runtime_config *config
     gmq_status status = gmq__method_map_copy(&rt->methods, config->methods);
     if (status != GMQ_OK)
         return status;
+    rt->services = rt->server ? gmq__services_of(rt->methods) : NULL;
+    if (rt->server && !rt->services)
+        return gmq__fail_nomem();
     gmq__engine_config engine = config->engine;
+    engine.link.services = (const char *const *)rt->services;
     engine.random = gmq__os_random;
     engine.lookup = lookup;
     engine.lookup_ctx = rt;
@@ -136,6 +184,16 @@ static void set_up(gmq__runtime *rt, const gmq__runtime_config *config)
     gmq__backoff_init(&rt->backoff, config->reconnect_max_ns, seeds[1]);
 }
 
+static gmq_status start(gmq__runtime *rt, const char *notice)
+{
+    char line[320];
+    if (notice) {
+        snprintf(line, sizeof line, "only the session dialect is spoken: %s", notice);
+        gmq__report_log(rt, 1, line);
+    }
+    return begin(rt);
+}
+
 gmq_status gmq__runtime_new(gmq__runtime **out, const gmq__runtime_config *config)
 {
     gmq__runtime *rt = gmq__calloc(1, sizeof *rt);
@@ -144,7 +202,7 @@ gmq_status gmq__runtime_new(gmq__runtime **out, const gmq__runtime_config *confi
     set_up(rt, config);
     gmq_status status = make_parts(rt, config);
     if (status == GMQ_OK)
-        status = begin(rt);
+        status = start(rt, config->notice);
     if (status == GMQ_OK)
         *out = rt;
     else

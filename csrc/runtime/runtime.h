@@ -29,6 +29,7 @@ typedef struct gmq__runtime_config { /* all borrowed during gmq__runtime_new() *
     size_t send_buffer, send_limit;
     int64_t reconnect_max_ns;
     int32_t log_level;
+    const char *notice; /* why only the session dialect is spoken; NULL: nothing to say */
 } gmq__runtime_config;
 
 /* Begins to connect. Errors: GMQ_E_NOMEM, GMQ_E_IO (no thread), those of the transport's create().

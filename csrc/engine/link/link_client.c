@@ -557,6 +557,10 @@ static void take_initial(gmq__engine *engine, gmq__lcall *c, gmq__span body, int
     c->initial_done = true;
     if (md)
         gmq__metadata_sanitize(md);
+    if (!gmq_metadata_count(md) && !gmq__rpc_server_streams(c->call.kind)) {
+        gmq_metadata_free(md); /* comes with the answer, and says nothing */
+        return;
+    }
     if (!gmq__call_initial(engine, &c->call, md))
         fail_str(engine, c, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", now);
 }

@@ -183,7 +183,6 @@ static gmq_call *offered(rig *r, uint64_t tag)
     gmq_call *served = gmq_event_take_call(event);
     gmq_event_free(event);
     gmq_call_set_tag(served, tag);
-    assert_int_equal(gmq_call_kind(served), -1);
     return served;
 }
 
@@ -192,10 +191,11 @@ static void offered_method_test(void **state)
     (void)state;
     rig r;
     gmq_call *call;
-    rig_open(&r, "?unknown_methods=offer", "");
+    rig_open(&r, "?unknown_methods=offer&dialect=session", "?dialect=session");
     ok(gmq_call_start_with(&call, r.client, "/demo.v1.Demo/Nothing", GMQ_RPC_SERVER_STREAMING, NULL,
                            -1, NULL, 7, "ask", 3, 9));
     gmq_call *served = offered(&r, 8);
+    assert_int_equal(gmq_call_kind(served), -1);
     ok(gmq_call_read(served, 1));
     assert_int_equal(gmq_call_send(served, "x", 1), GMQ_E_STATE);
     assert_int_equal(gmq_call_send_initial_metadata(served, NULL), GMQ_E_STATE);
@@ -222,6 +222,31 @@ static void offered_method_test(void **state)
     rig_close(&r);
 }
 
+/* In the link dialect a call says of what kind it is. */
+static void offered_with_its_kind_test(void **state)
+{
+    (void)state;
+    rig r;
+    gmq_call *call;
+    rig_open(&r, "?unknown_methods=offer&dialect=link", "?dialect=link");
+    ok(gmq_call_start_with(&call, r.client, "/demo.v1.Demo/Nothing", GMQ_RPC_SERVER_STREAMING, NULL,
+                           -1, NULL, 7, "ask", 3, 9));
+    gmq_call *served = offered(&r, 8);
+    assert_int_equal(gmq_call_kind(served), GMQ_RPC_SERVER_STREAMING);
+    assert_int_equal(gmq_call_resolve(served, GMQ_RPC_SERVER_STREAMING), GMQ_E_STATE);
+    ok(gmq_call_read(served, 1));
+    rig_expect_message(r.server_queue, "ask");
+    rig_skip(r.server_queue, GMQ_EVENT_HALF_CLOSED);
+    ok(gmq_call_send(served, "one", 3));
+    ok(gmq_call_finish(served, GMQ_CODE_OK, NULL, NULL));
+    rig_expect_message(r.client_queue, "one");
+    rig_expect_finished(r.client_queue, 7, GMQ_CODE_OK, "");
+    rig_expect_finished(r.server_queue, 8, GMQ_CODE_OK, "");
+    gmq_call_unref(call);
+    gmq_call_unref(served);
+    rig_close(&r);
+}
+
 static void offered_and_refused_test(void **state)
 {
     (void)state;
@@ -230,7 +255,7 @@ static void offered_and_refused_test(void **state)
     rig_open(&r, "?unknown_methods=offer", "");
     call = rig_start(&r, "/demo.v1.Demo/Nothing", GMQ_RPC_BIDI_STREAMING, 7);
     gmq_call *served = offered(&r, 8);
-    ok(gmq_call_finish(served, GMQ_CODE_UNIMPLEMENTED, NULL, NULL));
+    ok(gmq_call_finish(served, GMQ_CODE_UNIMPLEMENTED, "/demo.v1.Demo/Nothing", NULL));
     rig_expect_finished(r.client_queue, 7, GMQ_CODE_UNIMPLEMENTED, "/demo.v1.Demo/Nothing");
     rig_expect_finished(r.server_queue, 8, GMQ_CODE_UNIMPLEMENTED, "");
     gmq_call_unref(call);
@@ -245,6 +270,7 @@ static void offered_and_refused_test(void **state)
 
 int main(void)
 {
+    static const char *const dialects[] = {"session", "link", NULL};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unary_test),
         cmocka_unit_test(client_streaming_test),
@@ -253,7 +279,13 @@ int main(void)
         cmocka_unit_test(bidi_batched_and_compressed_test),
         cmocka_unit_test(unknown_method_test),
         cmocka_unit_test(offered_method_test),
+        cmocka_unit_test(offered_with_its_kind_test),
         cmocka_unit_test(offered_and_refused_test),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = 0;
+    for (size_t at = 0; at < 3; at++) {
+        rig_dialect = dialects[at];
+        failed += cmocka_run_group_tests(tests, NULL, NULL);
+    }
+    return failed;
 }

@@ -106,7 +106,7 @@ static void sees_calls_test(void **state)
     open_watch(&w, "");
     ok(gmq_observer_subscribe(w.observer, "+/+/grpc/request/#", 1));
     told(&w, GMQ_EVENT_SUBSCRIBED, "+/+/grpc/request/#", 1);
-    rig_open_client(&w.r, "");
+    rig_open_client(&w.r, "?dialect=session");
     gmq_call *call = rig_start(&w.r, UPLOAD, GMQ_RPC_CLIENT_STREAMING, 1);
     gmq_event *event = rig_expect(w.queue, GMQ_EVENT_OBSERVED);
     assert_non_null(strstr(gmq_event_text(event), "/demo-v1-Demo/Collect"));

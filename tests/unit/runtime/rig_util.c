@@ -1,9 +1,12 @@
 #include "unit/runtime/rig_util.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define PATIENCE_MS 20000
+
+const char *rig_dialect;
 
 gmq_method_map *rig_map(void)
 {
@@ -16,9 +19,25 @@ gmq_method_map *rig_map(void)
     return map;
 }
 
+static void add_to(char url[256], const char *key, const char *value)
+{
+    size_t len = strlen(url);
+    snprintf(url + len, 256 - len, "%s%s=%s", strchr(url, '?') ? "&" : "?", key, value);
+}
+
+bool rig_outside(void) { return getenv("GMQ_TEST_PORT") != NULL; }
+
 void rig_url(const rig *r, const char *query, char url[256])
 {
-    snprintf(url, 256, "loopback://%s/test/base%s", r->broker, query);
+    if (rig_outside())
+        snprintf(url, 256, "mqtt://127.0.0.1:%s/%s/base%s", getenv("GMQ_TEST_PORT"), r->broker,
+                 query);
+    else
+        snprintf(url, 256, "loopback://%s/test/base%s", r->broker, query);
+    if (rig_outside())
+        add_to(url, "transport", getenv("GMQ_TEST_TRANSPORT"));
+    if (rig_dialect && !strstr(query, "dialect="))
+        add_to(url, "dialect", rig_dialect);
 }
 
 static void name(rig *r)
@@ -119,6 +138,12 @@ gmq_event *rig_expect(gmq_queue *queue, int32_t type)
 }
 
 void rig_skip(gmq_queue *queue, int32_t type) { gmq_event_free(rig_expect(queue, type)); }
+
+void rig_skip_initial(gmq_queue *queue)
+{
+    if (rig_dialect && !strcmp(rig_dialect, "session"))
+        rig_skip(queue, GMQ_EVENT_INITIAL_METADATA);
+}
 
 void rig_until_state(gmq_queue *queue, int32_t state)
 {

@@ -27,11 +27,16 @@ typedef struct rig {
     gmq_client *client;
 } rig;
 
+/* What both ends speak unless a query says it; NULL: auto. */
+extern const char *rig_dialect;
+
 /* Each query is "" or "?key=value&...". */
 void rig_open(rig *r, const char *server_query, const char *client_query);
 void rig_open_client(rig *r, const char *query); /* a broker and a client; nobody serves */
 void rig_open_server(rig *r, const char *query);
 void rig_close(rig *r); /* orderly; takes events until CLOSED; NULLs are fine */
+/* By mosquitto_test.c: a real broker on 127.0.0.1:GMQ_TEST_PORT, by way of GMQ_TEST_TRANSPORT. */
+bool rig_outside(void);
 void rig_url(const rig *r, const char *query, char url[256]);
 gmq_method_map *rig_map(void);
 
@@ -40,6 +45,8 @@ gmq_method_map *rig_map(void);
 gmq_event *rig_next(gmq_queue *queue);
 gmq_event *rig_expect(gmq_queue *queue, int32_t type);
 void rig_skip(gmq_queue *queue, int32_t type); /* rig_expect() and free */
+/* Of a stream whose server sends none: there is an event in the session dialect alone. */
+void rig_skip_initial(gmq_queue *queue);
 void rig_until_state(gmq_queue *queue, int32_t state);
 void rig_expect_message(gmq_queue *queue, const char *text);
 void rig_expect_finished(gmq_queue *queue, uint64_t tag, int32_t code, const char *part_of_details);
