@@ -49,12 +49,12 @@ function(_grpc_mqtt_proto_name out file dirs)
     message(FATAL_ERROR "grpc_mqtt_generate: ${file} is not below any of: ${dirs} (IMPORT_DIRS says where to look)")
 endfunction()
 
-# Paths of `names` and of all that they import, into `out`. protoc reads them now, so that a .proto that does not parse
+# The path of `name` and of all that it imports, into `out`. protoc reads them now, so that a .proto that does not parse
 # stops CMake; a change of one runs CMake again.
-function(_grpc_mqtt_closure out protoc includes names)
+function(_grpc_mqtt_closure out protoc includes name)
     set(scratch ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/grpc_mqtt_imports)
     execute_process(
-        COMMAND ${protoc} ${includes} --descriptor_set_out=${scratch}.protoset --dependency_out=${scratch}.d ${names}
+        COMMAND ${protoc} ${includes} --descriptor_set_out=${scratch}.protoset --dependency_out=${scratch}.d ${name}
         RESULT_VARIABLE failed ERROR_VARIABLE errors)
     if(failed)
         message(FATAL_ERROR "grpc_mqtt_generate: protoc: ${errors}")
@@ -87,17 +87,21 @@ function(grpc_mqtt_generate target)
     _grpc_mqtt_import_dirs(dirs ${arg_IMPORT_DIRS})
     list(TRANSFORM dirs PREPEND -I OUTPUT_VARIABLE includes)
     set(names)
+    set(paths)
     foreach(file IN LISTS arg_UNPARSED_ARGUMENTS)
         _grpc_mqtt_proto_name(name ${file} "${dirs}")
+        _grpc_mqtt_closure(closure ${GRPC_MQTT_PROTOC} "${includes}" ${name})
         list(APPEND names ${name})
+        list(APPEND paths ${closure})
     endforeach()
-    _grpc_mqtt_closure(paths ${GRPC_MQTT_PROTOC} "${includes}" "${names}")
+    list(REMOVE_DUPLICATES paths)
     set(messages ${names})
     if(NOT arg_WITHOUT_IMPORTS)
         foreach(path IN LISTS paths)
             _grpc_mqtt_proto_name(name ${path} "${dirs}")
             list(APPEND messages ${name})
         endforeach()
+        list(REMOVE_ITEM messages protobuf-c/protobuf-c.proto) # protoc-c makes no code of its own options
         list(REMOVE_DUPLICATES messages)
     endif()
 
