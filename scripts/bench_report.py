@@ -21,11 +21,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import bench_link
 import bench_python
 
 ROOT = Path(__file__).resolve().parent.parent
 PAYLOAD = 100
 MANY = (16, 128)
+BROKER = "set_tcp_nodelay true\nmax_queued_messages 0\n"
 
 Row = dict[str, float]
 
@@ -122,6 +124,7 @@ class Setting:
     plain_broker: int
     grpc: str
     server: str
+    mosquitto_server: str
     plain_server: str
     gateway: str
 
@@ -138,14 +141,18 @@ def start_broker(parts: Parts, name: str, extra: str) -> int:
 
 
 def start_parts(parts: Parts) -> Setting:
-    binaries = ROOT / "build/bin"
-    broker = start_broker(parts, "mosquitto", "set_tcp_nodelay true\nmax_queued_messages 0\n")
+    binaries = bench_link.BINARIES
+    broker = start_broker(parts, "mosquitto", BROKER)
     plain_broker = start_broker(parts, "mosquitto-plain", "")
     grpc = f"127.0.0.1:{free_port()}"
-    server, gateway = (f"mqtt://127.0.0.1:{broker}/bench/{name}" for name in ("server", "gateway"))
-    plain_server = f"mqtt://127.0.0.1:{plain_broker}/bench/server"
+    server, gateway = (
+        f"mqtt://127.0.0.1:{broker}/bench/{name}?dialect=session" for name in ("server", "gateway")
+    )
+    mosquitto_server = f"{server.replace('/server', '/mosquitto')}&transport=mosquitto"
+    plain_server = f"mqtt://127.0.0.1:{plain_broker}/bench/server?dialect=session"
     for name, command in (
         ("server", ["bench_calls", "server", server]),
+        ("mosquitto-server", ["bench_calls", "server", mosquitto_server]),
         ("plain-server", ["bench_calls", "server", plain_server]),
         ("grpc-server", ["bench_grpc", "server", grpc]),
     ):
@@ -156,11 +163,11 @@ def start_parts(parts: Parts) -> Setting:
     subprocess.run([*compiler, "demo.proto"], check=True)
     daemon = [str(binaries / "grpc-mqtt-gateway"), "-L", gateway, "--descriptors", str(descriptors)]
     parts.start("gateway", [*daemon, "--target", grpc], lambda text: "ready" in text)
-    return Setting(broker, plain_broker, grpc, server, plain_server, gateway)
+    return Setting(broker, plain_broker, grpc, server, mosquitto_server, plain_server, gateway)
 
 
 def make_cases(setting: Setting, scale: float) -> list[Case]:
-    binaries = ROOT / "build/bin"
+    binaries = bench_link.BINARIES
     calls = [str(binaries / "bench_calls"), "client"]
     python = [sys.executable, str(ROOT / "tests/bench/bench_calls.py")]
     paho = "echo_paho"
@@ -175,13 +182,27 @@ def make_cases(setting: Setting, scale: float) -> list[Case]:
     usual, from_python = counts(2000, 4000), counts(1000, 2000)
     broker, plain = setting.broker, setting.plain_broker
     grpc_c = [str(binaries / "bench_grpc"), "client", setting.grpc]
-    in_thread = [*calls, setting.server + "?drive=caller"]
+    in_thread = [*calls, setting.server + "&drive=caller"]
     return [
         Case("echo_raw", "MQTT echo, minimal client", echo("raw", broker), counts(2000, 8000)),
         Case(paho, "MQTT echo, paho with TCP_NODELAY", echo("paho", broker), usual),
+        Case(
+            "echo_mosquitto",
+            "MQTT echo, libmosquitto with TCP_NODELAY",
+            echo("mosquitto", broker),
+            usual,
+            paho,
+        ),
         Case("grpc_c", "gRPC itself, C", grpc_c, counts(2000, 8000)),
         Case("c_server", "C client, gmq_server", [*calls, setting.server], usual, paho, 1.5),
         Case("c_server_caller", "  client with drive=caller", in_thread, usual, paho),
+        Case(
+            "c_server_mosquitto",
+            "  both with transport=mosquitto",
+            [*calls, setting.mosquitto_server],
+            usual,
+            paho,
+        ),
         Case("c_gateway", "C client, gateway, gRPC", [*calls, setting.gateway], usual, paho, 2.5),
         Case("grpc_python", "gRPC itself, Python client", [*python, setting.grpc], from_python),
         Case(
@@ -263,7 +284,10 @@ def print_table(cases: dict[str, Case]) -> None:
 
 
 def as_json(
-    cases: dict[str, Case], repetitions: int, python: list[bench_python.Row]
+    cases: dict[str, Case],
+    repetitions: int,
+    python: list[bench_python.Row],
+    link: bench_link.Bench | None,
 ) -> dict[str, object]:
     rows = {}
     for case in cases.values():
@@ -286,6 +310,7 @@ def as_json(
         "machine": machine,
         "cases": rows,
         "python": [row.summary() for row in python],
+        "link": [row.summary() for row in link.rows] if link else [],
     }
 
 
@@ -293,6 +318,18 @@ def show(text: str) -> None:
     """Progress, on the last line of a terminal."""
     if sys.stderr.isatty():
         print(f"\r{text:79}\r", end="", file=sys.stderr, flush=True)
+
+
+def print_cases(cases: dict[str, Case], repetitions: int) -> None:
+    print(
+        f"Unary calls and echoes of {PAYLOAD} bytes at QoS 1 through mosquitto on this machine;"
+        f" medians of {repetitions} interleaved repetitions."
+    )
+    print(
+        "p50, p99: one at a time, in microseconds. calls/s: with 16 and 128 in flight. The broker\n"
+        "has set_tcp_nodelay, so that only the clients differ; the plain one is as it comes.\n"
+    )
+    print_table(cases)
 
 
 def main() -> None:
@@ -305,48 +342,54 @@ def main() -> None:
     parser.add_argument(
         "--only",
         metavar="NAME,...",
-        help="only these cases, by the names in the JSON; python: Python at both ends",
+        help="only these cases, by the names in the JSON; python: Python at both ends; link: the "
+        "link dialect",
     )
     args = parser.parse_args()
     repetitions = 1 if args.quick else args.repetitions
+    scale = 0.1 if args.quick else 1.0
+    only = set(args.only.split(",")) if args.only else set()
+    cases: dict[str, Case] = {}
+    python: list[bench_python.Row] = []
+    link = None
     with tempfile.TemporaryDirectory(prefix="grpc-mqtt-bench.") as work:
         parts = Parts(Path(work))
         try:
-            scale = 0.1 if args.quick else 1.0
-            setting = start_parts(parts)
-            all_cases = make_cases(setting, scale)
-            python = []
-            if not args.only or "python" in args.only.split(","):
-                python = bench_python.start_rows(parts.start, free_port, setting.broker)
-            wanted = (
-                set(args.only.split(",")) | {"echo_paho"}
-                if args.only
-                else {case.name for case in all_cases}
-            )
-            cases = {case.name: case for case in all_cases if case.name in wanted}
+            if only == {"link"}:
+                broker = start_broker(parts, "mosquitto", BROKER)
+            else:
+                setting = start_parts(parts)
+                broker = setting.broker
+                wanted = only | {"echo_paho"}
+                for case in make_cases(setting, scale):
+                    if not only or case.name in wanted:
+                        cases[case.name] = case
+            if not only or "python" in only:
+                python = bench_python.start_rows(parts.start, free_port, broker)
+            if not only or "link" in only:
+                link = bench_link.Bench(parts.start, broker)
             for repetition in range(repetitions):
+                where = f"repetition {repetition + 1} of {repetitions}:"
                 for case in cases.values():
-                    show(f"repetition {repetition + 1} of {repetitions}: {case.label}")
+                    show(f"{where} {case.label}")
                     case.run()
                 for row in python:
-                    show(f"repetition {repetition + 1} of {repetitions}: {row.label}")
+                    show(f"{where} {row.label}")
                     row.run(scale)
+                if link:
+                    link.round(scale, lambda what, where=where: show(f"{where} {what}"))
             show("")
         finally:
             parts.stop()
-    print(
-        f"Unary calls and echoes of {PAYLOAD} bytes at QoS 1 through mosquitto on this machine;"
-        f" medians of {repetitions} interleaved repetitions."
-    )
-    print(
-        "p50, p99: one at a time, in microseconds. calls/s: with 16 and 128 in flight. The broker\n"
-        "has set_tcp_nodelay, so that only the clients differ; the plain one is as it comes.\n"
-    )
-    print_table(cases)
+    if cases:
+        print_cases(cases, repetitions)
     if python:
         bench_python.print_rows(python)
+    if link:
+        link.print_rows()
     if args.json:
-        args.json.write_text(json.dumps(as_json(cases, repetitions, python), indent=1) + "\n")
+        found = as_json(cases, repetitions, python, link)
+        args.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
