@@ -121,6 +121,8 @@ class State:
                 self.finished = True
                 self.link.pump.owners.pop(self.tag, None)
             self.settle()
+        if self.initial_metadata is None and self.messages:
+            self._take_initial(())  # a message without any before it: there is none
         if self.waiters:
             wake(self.waiters)
 
@@ -137,13 +139,16 @@ class State:
             if kind == gmq.EVENT_FINISHED:
                 self._finish(code, text, metadata)
             elif kind == gmq.EVENT_INITIAL_METADATA:
-                self.heard = True
-                if self.initial_metadata is None:
-                    self.initial_metadata = metadata
-                if not self.unary_response:
-                    self.keep = None
+                self._take_initial(metadata)
             elif kind == gmq.EVENT_WRITABLE:
                 self.writable = True
+
+    def _take_initial(self, metadata: tuple[Any, ...]) -> None:
+        self.heard = True
+        if self.initial_metadata is None:
+            self.initial_metadata = metadata
+        if not self.unary_response:
+            self.keep = None
 
     def _hold(self) -> None:
         """Read on or not, the deadline ends the call."""

@@ -398,7 +398,9 @@ class _MultiThreadedRendezvous(_Call):
             until = deadline
             if state.deadline is not None and state.deadline > time.monotonic():
                 until = state.deadline if deadline is None else min(deadline, state.deadline)
-            driven = state.pump.drive(state.tag, lambda: state.stirred() or self._overdue(), until)
+            driven = state.pump.drive(
+                state.tag, lambda: known() or state.stirred() or self._overdue(), until
+            )
             if not driven and deadline is not None and time.monotonic() >= deadline:
                 return False
 
@@ -434,8 +436,11 @@ class _MultiThreadedRendezvous(_Call):
     # ---- grpc.Call
 
     def initial_metadata(self) -> Metadata | MaybeNone:
-        self._wait(lambda: self._state.initial_metadata is not None)
-        return self._state.initial_metadata
+        state = self._state
+        self._wait(lambda: state.initial_metadata is not None or bool(state.messages))
+        state.settle()
+        # a message without any before it: there is none
+        return () if state.initial_metadata is None else state.initial_metadata
 
     def trailing_metadata(self) -> Metadata | MaybeNone:
         self._wait(self._is_over)

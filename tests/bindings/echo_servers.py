@@ -49,8 +49,8 @@ class GrpcioServer(grpc.GenericRpcHandler):
     """test.Echo on grpcio."""
 
     def __init__(self):
+        self.entered = threading.Event()  # a call that hangs is here
         self.cancelled = threading.Event()
-        self._release = threading.Event()
         self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=32))
         self._server.add_generic_rpc_handlers((self,))
         self.target = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
@@ -60,7 +60,6 @@ class GrpcioServer(grpc.GenericRpcHandler):
         return grpc.insecure_channel(self.target, options=options)
 
     def stop(self):
-        self._release.set()
         self._server.stop(None).wait()
 
     def service(self, handler_call_details):
@@ -106,16 +105,22 @@ class GrpcioServer(grpc.GenericRpcHandler):
         yield from requests
         self._end(context, steer)
 
+    def _until_over(self, context):
+        """Waits no longer than the call lasts: the threads of the pool are counted."""
+        over = threading.Event()
+        if context.add_callback(over.set):
+            self.entered.set()
+            over.wait(20)
+        self.cancelled.set()
+
     def _hang(self, request, context):
-        context.add_callback(self.cancelled.set)
-        self._release.wait(20)
+        self._until_over(context)
         return request
 
     def _hang_stream(self, requests, context):
-        context.add_callback(self.cancelled.set)
         self._begin(context)
         yield b"first"
-        self._release.wait(20)
+        self._until_over(context)
 
 
 CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -179,6 +184,7 @@ class MqttServer:
 
     def __init__(self, url=None, options=()):
         self.url = url or f"loopback://test{next(_names)}/fleet/device"
+        self.entered = threading.Event()  # a call that hangs is here
         self.cancelled = threading.Event()
         self.ready = threading.Event()
         self._calls = {}
@@ -221,6 +227,8 @@ class MqttServer:
             call, tag = body
             self._calls[tag] = _Call(call, metadata)
             self._calls[tag].begin()
+            if text in (HANG, HANG_STREAM):
+                self.entered.set()
         elif kind == gmq.EVENT_MESSAGE:
             self._calls[tag].message(body)
         elif kind == gmq.EVENT_HALF_CLOSED:

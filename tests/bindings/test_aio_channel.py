@@ -182,12 +182,13 @@ def test_registered_method(echo):
 
 @aio
 async def test_cancel(echo):
+    echo.entered.clear()
     echo.cancelled.clear()
     async with open_channel(echo) as channel:
         call = channel.unary_unary(HANG)(b"")
         seen = []
         call.add_done_callback(seen.append)
-        await asyncio.sleep(0.1)
+        await until(echo.entered.is_set)
         assert not call.done() and not seen
         assert call.cancel() is True
         assert seen == [call]
@@ -200,6 +201,7 @@ async def test_cancel(echo):
 
 @aio
 async def test_cancel_while_awaited(echo):
+    echo.entered.clear()
     async with open_channel(echo) as channel:
         call = channel.unary_unary(HANG)(b"")
 
@@ -207,7 +209,7 @@ async def test_cancel_while_awaited(echo):
             await call
 
         task = asyncio.ensure_future(wait())
-        await asyncio.sleep(0.1)
+        await until(echo.entered.is_set)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await soon(task)
@@ -216,11 +218,19 @@ async def test_cancel_while_awaited(echo):
 
 @aio
 async def test_cancelled_task_cancels_the_call(echo):
+    echo.entered.clear()
     echo.cancelled.clear()
     async with open_channel(echo) as channel:
         call = channel.unary_unary(HANG)(b"")
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(call, 0.1)
+
+        async def wait():
+            await call
+
+        task = asyncio.ensure_future(wait())
+        await until(echo.entered.is_set)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await soon(task)
         await check_local_cancel(call)
         await until(echo.cancelled.is_set)
         for read in (lambda call: call.read(), everything):
@@ -269,11 +279,14 @@ async def test_cancelled_by_the_server(echo):
 
 @aio
 async def test_dropped_call_is_cancelled(echo):
+    if echo.name == "grpcio":
+        pytest.skip("grpcio's own tasks hold the call until it ends")
     echo.cancelled.clear()
     async with open_channel(echo) as channel:
         call = channel.stream_stream(HANG_STREAM)()
         assert await call.read() == b"first"
         del call
+
         gc.collect()
         await until(echo.cancelled.is_set)
 
