@@ -57,6 +57,8 @@ static const char *name_in_c(gmq__model *model, const gmq__file_pb *file, const 
 static const char *describe_type(gmq__model *model, const char *type_name, gmq__gen_type *out)
 {
     const char *name = *text(type_name) == '.' ? type_name + 1 : text(type_name);
+    if (!*name)
+        return "its request or reply has no type";
     const gmq__file_pb *file = gmq__map_get(&model->messages, gmq__span_str(name));
     if (!file)
         return gmq__scratch_text(model->scratch, "message %s is in none of the files given", name);
@@ -89,6 +91,8 @@ static const char *describe_service(gmq__model *model, const gmq__file_pb *file,
 {
     gmq__service_pb *pb = file->service[index];
     gmq__scratch *scratch = model->scratch;
+    if (!*text(pb->name))
+        return "a service has no name";
     out->full_name = join(scratch, text(file->package), text(pb->name));
     const char *c_name = name_in_c(model, file, out->full_name);
     out->type = gmq__name_type(scratch, c_name);
