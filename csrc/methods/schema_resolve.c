@@ -60,8 +60,10 @@ static gmq_status refer(gmq_field *f, const gmq__symbol *symbol, const char *nam
     if (!f->type)
         f->type = symbol->type ? GMQ_FIELD_MESSAGE : GMQ_FIELD_ENUM;
     if ((f->type == GMQ_FIELD_ENUM) != (symbol->enumeration != NULL))
-        return gmq__schema_fail(
-            f, symbol->type ? "is an enum, not a message:" : "is a message, not an enum:", name);
+        return gmq__schema_fail(f,
+                                symbol->type ? "should be an enum, and this is a message:"
+                                             : "should be a message, and this is an enum:",
+                                name);
     f->message = symbol->type;
     f->enumeration = symbol->enumeration;
     return GMQ_OK;
