@@ -184,13 +184,14 @@ static void add_row(reader *r, const gmq__daemon_option *row)
     r->rows[r->count++] = row;
     if (row->letter) {
         *end++ = (char)row->letter;
-        strcpy(end, row->value ? ":" : "");
+        *end++ = row->value ? ':' : '\0';
+        *end = '\0';
     }
 }
 
 static void add_tables(reader *r)
 {
-    strcpy(r->letters, ":");
+    r->letters[0] = ':'; /* a missing value is told apart */
     for (size_t t = 0; t < GMQ__DAEMON_TABLES && program->tables[t]; t++)
         for (const gmq__daemon_option *row = program->tables[t]; row->help; row++)
             if (row->name && r->count < MAX_ROWS)

@@ -73,8 +73,8 @@ char *gmq__base_address(const gmq_proxy *proxy, const char *name)
     if (!name)
         name = TRIAL_TOPIC;
 
-    size_t head = strlen(proxy->url_head), size = head + 1 + 3 * strlen(name);
-    char *url = malloc(size + strlen(proxy->url_tail) + 1);
+    size_t head = strlen(proxy->url_head), tail = strlen(proxy->url_tail);
+    char *url = malloc(head + 1 + 3 * strlen(name) + tail + 1);
     if (!url)
         return NULL;
     memcpy(url, proxy->url_head, head);
@@ -86,7 +86,7 @@ char *gmq__base_address(const gmq_proxy *proxy, const char *name)
         else
             at += sprintf(at, "%%%02X", (unsigned char)*name);
     }
-    strcpy(at, proxy->url_tail);
+    memcpy(at, proxy->url_tail, tail + 1);
     return url;
 }
 

@@ -407,11 +407,9 @@ gmq__route gmq__proxy_route(const gmq_proxy_config *config, const char *asked,
                             const char *authority, const char *fixed, char *out)
 {
     if (asked) {
-        if (strlen(asked) >= GMQ__BASE_MAX)
+        if (!base_legal(asked))
             return GMQ__ROUTE_BAD;
-        strcpy(out, asked);
-        if (!base_legal(out))
-            return GMQ__ROUTE_BAD;
+        snprintf(out, GMQ__BASE_MAX, "%s", asked);
         bool own = fixed && strcmp(asked, fixed) == 0; /* no choice at all */
         return own || allowed(config, out) ? GMQ__ROUTE_TO : GMQ__ROUTE_REFUSED;
     }
@@ -420,6 +418,6 @@ gmq__route gmq__proxy_route(const gmq_proxy_config *config, const char *asked,
         return GMQ__ROUTE_REFUSED;
     if (found != GMQ__ROUTE_NONE || !fixed)
         return found;
-    strcpy(out, fixed);
+    snprintf(out, GMQ__BASE_MAX, "%s", fixed);
     return GMQ__ROUTE_TO;
 }

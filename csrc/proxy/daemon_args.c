@@ -191,14 +191,14 @@ static int join_base(gmq__daemon_args *args)
     const char *tail = path + (*path == '/');
     if (*tail && *tail != '?' && *tail != '#')
         return gmq__daemon_usage("a base topic stands in -L already, and --base says ", args->base);
-    size_t size = strlen(args->url) + 3 * strlen(args->base) + 2;
-    args->joined = malloc(size);
+    size_t rest = strlen(tail), size = (size_t)(path - args->url) + 3 * strlen(args->base) + 2;
+    args->joined = malloc(size + rest);
     if (!args->joined)
         return gmq__daemon_complain(EXIT_RUNTIME, "out of memory");
     char *at = args->joined + sprintf(args->joined, "%.*s/", (int)(path - args->url), args->url);
     for (const char *p = args->base; *p; p++)
         at += sprintf(at, strchr("%?#", *p) ? "%%%02X" : "%c", (unsigned char)*p);
-    strcpy(at, tail);
+    memcpy(at, tail, rest + 1);
     args->url = args->joined;
     return -1;
 }

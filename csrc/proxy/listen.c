@@ -34,7 +34,7 @@ static grpc_server *server_make(int64_t receive_limit, int64_t metadata_limit)
 
 static gmq_status fail(const char *address, const char *why)
 {
-    char text[512];
+    char text[1024];
     snprintf(text, sizeof text, "cannot listen on %s: %s", address, why);
     return gmq_error_set(GMQ_E_IO, text);
 }
@@ -100,6 +100,23 @@ static gmq_status credentials_of(gmq_proxy *proxy, size_t index, grpc_server_cre
     return status;
 }
 
+static gmq_status refused(const gmq__listen *row)
+{
+    char text[512];
+    const char *trouble = trouble_of(row->address);
+    if (trouble)
+        return fail(row->address, trouble);
+    if (!row->cert_file)
+        return fail(row->address, "gRPC refuses the address");
+    snprintf(text, sizeof text,
+             "the certificate %s and the key %s%s%s do not serve: do they belong together, and is "
+             "each whole?",
+             row->cert_file, row->key_file ? row->key_file : "in it",
+             row->client_ca_file ? ", or the authorities " : "",
+             row->client_ca_file ? row->client_ca_file : "");
+    return fail(row->address, text);
+}
+
 static gmq_status add(gmq_proxy *proxy, size_t index)
 {
     const gmq__listen *row = &proxy->config->listens[index];
@@ -113,18 +130,7 @@ static gmq_status add(gmq_proxy *proxy, size_t index)
         proxy->ports[index] = strncmp(row->address, "unix:", 5) == 0 ? 0 : port;
         return GMQ_OK;
     }
-    const char *trouble = trouble_of(row->address);
-    if (trouble)
-        return fail(row->address, trouble);
-    char text[512];
-    snprintf(text, sizeof text,
-             row->cert_file ? "the certificate %s and the key %s%s%s do not serve: do they belong "
-                              "together, and is each whole?"
-                            : "gRPC refuses the address",
-             row->cert_file, row->key_file ? row->key_file : "in it",
-             row->client_ca_file ? ", or the authorities " : "",
-             row->client_ca_file ? row->client_ca_file : "");
-    return fail(row->address, text);
+    return refused(row);
 }
 
 gmq_status gmq__listen_open(gmq_proxy *proxy, int64_t receive_limit, int64_t metadata_limit)

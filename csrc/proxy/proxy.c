@@ -270,6 +270,8 @@ static gmq_status split_url(gmq_proxy *proxy, const char *url)
         return nomem();
     if (proxy->fixed)
         unescape(proxy->fixed);
+    if (proxy->fixed && strlen(proxy->fixed) >= GMQ__BASE_MAX)
+        return gmq_error_set(GMQ_E_URL, "address: the base topic is longer than 511 bytes");
     return GMQ_OK;
 }
 

@@ -78,6 +78,7 @@ size_t gmq__reflect_request(uint8_t *out, size_t size, unsigned number, const ch
     out[1] = (uint8_t)(len >= 128 ? (len & 127) | 128 : len);
     if (len >= 128)
         out[2] = (uint8_t)(len >> 7);
-    memcpy(out + head, text, len);
+    for (size_t i = 0; i < len; i++)
+        out[head + i] = (uint8_t)text[i];
     return head + len;
 }
