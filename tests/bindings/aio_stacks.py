@@ -1,5 +1,6 @@
 """Servers and channels of grpc.aio, grpcio's own and ours, so that tests can be run with both."""
 
+import functools
 import itertools
 
 import grpc
@@ -35,14 +36,21 @@ class GrpcioStack:
 class MqttStack:
     name = "mqtt"
 
-    def __init__(self, url=None):
-        self.url = url or f"loopback://aio-server{next(_names)}/fleet/device"
+    def __init__(self, url=None, dialect="auto"):
+        self.url = url or f"loopback://aio-server{next(_names)}/fleet/device?dialect={dialect}"
 
     def server(self, **arguments):
         return grpc_mqtt.aio.server(self.url, **arguments)
 
     def channel(self):
         return grpc_mqtt.aio.channel(self.url)
+
+
+STACKS = {
+    "grpcio": GrpcioStack,
+    "link": functools.partial(MqttStack, dialect="link"),
+    "session": functools.partial(MqttStack, dialect="session"),
+}
 
 
 class Served:

@@ -12,10 +12,10 @@ from echo_servers import GrpcioServer, MqttServer
 from service_rig import GrpcioRig, Handlers, MqttRig, Served
 
 
-@pytest.fixture(scope="session", params=["grpcio", "mqtt"])
+@pytest.fixture(scope="session", params=["grpcio", "link", "session"])
 def echo(request):
-    """A server of test.Echo, with grpcio's channel to it or with ours."""
-    server = GrpcioServer() if request.param == "grpcio" else MqttServer()
+    """A server of test.Echo, with grpcio's channel to it or with ours, in both dialects."""
+    server = GrpcioServer() if request.param == "grpcio" else MqttServer(dialect=request.param)
     server.name = request.param
     yield server
     server.stop()
@@ -47,13 +47,14 @@ def demo_descriptors(tmp_path_factory):
     return out.read_bytes()
 
 
-@pytest.fixture(scope="module", params=["grpcio", "loopback", "mosquitto"])
+@pytest.fixture(scope="module", params=["grpcio", "loopback", "session", "mosquitto"])
 def rig(request):
     """Makes servers with a channel to each; see service_rig.py."""
     if request.param == "grpcio":
         return GrpcioRig()
-    if request.param == "loopback":
-        return MqttRig("loopback", "loopback://servers/fleet")
+    if request.param in ("loopback", "session"):
+        dialect = "link" if request.param == "loopback" else "session"
+        return MqttRig(request.param, f"loopback://{dialect}-servers/fleet", dialect)
     return MqttRig("mosquitto", request.getfixturevalue("broker").url("servers"))
 
 

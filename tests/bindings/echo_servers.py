@@ -105,22 +105,28 @@ class GrpcioServer(grpc.GenericRpcHandler):
         yield from requests
         self._end(context, steer)
 
-    def _until_over(self, context):
-        """Waits no longer than the call lasts: the threads of the pool are counted."""
+    def _watched(self, context):
+        """An event for the end of the call: no thread of the pool waits longer than it lasts."""
         over = threading.Event()
-        if context.add_callback(over.set):
-            self.entered.set()
-            over.wait(20)
-        self.cancelled.set()
+
+        def ended():
+            over.set()
+            self.cancelled.set()
+
+        if not context.add_callback(ended):
+            ended()
+        self.entered.set()
+        return over
 
     def _hang(self, request, context):
-        self._until_over(context)
+        self._watched(context).wait(20)
         return request
 
     def _hang_stream(self, requests, context):
+        over = self._watched(context)
         self._begin(context)
         yield b"first"
-        self._until_over(context)
+        over.wait(20)
 
 
 CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -182,8 +188,8 @@ class _Call:
 class MqttServer:
     """test.Echo on gmq.Server, with one thread of its own."""
 
-    def __init__(self, url=None, options=()):
-        self.url = url or f"loopback://test{next(_names)}/fleet/device"
+    def __init__(self, url=None, options=(), dialect="auto"):
+        self.url = url or f"loopback://test{next(_names)}/fleet/device?dialect={dialect}"
         self.entered = threading.Event()  # a call that hangs is here
         self.cancelled = threading.Event()
         self.ready = threading.Event()

@@ -82,12 +82,13 @@ class GrpcioRig:
 class MqttRig:
     """Ours; each server has a base of its own."""
 
-    def __init__(self, name, url):
+    def __init__(self, name, url, dialect="auto"):
         self.name = name
         self._url = url
+        self._dialect = dialect
 
     def make(self, pool, **arguments):
-        url = f"{self._url}/server{next(_names)}"
+        url = f"{self._url}/server{next(_names)}?dialect={self._dialect}"
         return grpc_mqtt.server(url, pool, **arguments), grpc_mqtt.channel(url)
 
 

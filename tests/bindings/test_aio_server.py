@@ -16,9 +16,8 @@ from aio_stacks import (
     CHAT,
     COLLECT,
     COUNT,
+    STACKS,
     UNARY,
-    GrpcioStack,
-    MqttStack,
     Served,
     chat,
     collect,
@@ -29,9 +28,9 @@ from aio_stacks import (
 from aio_support import SOON, aio, check_status, everything, later_grpcio, soon, until
 
 
-@pytest.fixture(params=[GrpcioStack, MqttStack], ids=["grpcio", "mqtt"])
+@pytest.fixture(params=list(STACKS))
 def stack(request):
-    return request.param()
+    return STACKS[request.param]()
 
 
 # ---- Handlers

@@ -9,16 +9,16 @@ import asyncio
 import grpc
 import grpc.aio
 import pytest
-from aio_stacks import CHAT, UNARY, GrpcioStack, MqttStack, Served, chat, echo, status_of
+from aio_stacks import CHAT, STACKS, UNARY, MqttStack, Served, chat, echo, status_of
 from aio_support import SOON, aio, later_grpcio, soon, until
 
 import grpc_mqtt
 import grpc_mqtt.aio
 
 
-@pytest.fixture(params=[GrpcioStack, MqttStack], ids=["grpcio", "mqtt"])
+@pytest.fixture(params=list(STACKS))
 def stack(request):
-    return request.param()
+    return STACKS[request.param]()
 
 
 @later_grpcio

@@ -39,10 +39,12 @@ class GatewayServer(GrpcioServer):
         super().stop()
 
 
-@pytest.fixture(scope="module", params=["server", "gateway"])
+@pytest.fixture(scope="module", params=["server", "session", "gateway"])
 def echo(request, broker, tmp_path_factory):
     url = broker.url(f"tests/python/{request.param}")
-    if request.param == "server":
+    if request.param == "session":
+        url += "?dialect=session"
+    if request.param in ("server", "session"):
         server = MqttServer(url)
     else:
         server = GatewayServer(url, tmp_path_factory.mktemp("echo"))
