@@ -1,0 +1,52 @@
+-- What the specs share: a server of demo.v1.Demo with a channel to it, on a base topic of its own.
+local gm = require("grpc_mqtt")
+
+local helper = {}
+
+helper.schema = assert(gm.schema(os.getenv("GMQ_DEMO")))
+local count = 0
+local open = {}
+
+--- An address that nobody else uses.
+function helper.url()
+    count = count + 1
+    return ("%s/lua/%s%d"):format(os.getenv("GMQ_URL") or "loopback://lua", os.getenv("GMQ_RUN") or "run", count)
+end
+
+--- demo, channel, server; closed by helper.close().
+function helper.serve(handlers, options)
+    local url = helper.url()
+    local server = assert(gm.server(url, options))
+    server:serve(helper.schema, "demo.v1.Demo", handlers)
+    local channel = assert(gm.channel(url))
+    open[#open + 1], open[#open + 2] = channel, server
+    assert(server:wait_ready(20))
+    assert(channel:wait_ready(20))
+    return channel:service(helper.schema, "demo.v1.Demo"), channel, server
+end
+
+function helper.close()
+    for i = 1, #open do
+        open[i]:close()
+        open[i] = nil
+    end
+    gm.on_log = nil
+end
+
+--- Keeps the log instead of writing it to stderr: a list of lines.
+function helper.log()
+    local lines = {}
+    gm.on_log = function(level, text)
+        lines[#lines + 1] = level .. ": " .. text
+    end
+    return lines
+end
+
+--- The message of the error that fn(...) raises.
+function helper.raised(fn, ...)
+    local results = table.pack(pcall(fn, ...))
+    assert(not results[1], "nothing was raised")
+    return results[2]
+end
+
+return helper

@@ -1,0 +1,193 @@
+"""The Lua module: its busted specs, the examples, its installation, its memory."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from stack import BUILD, PATIENCE, ROOT, Process, protoset
+
+SPECS = Path(__file__).parent
+EXAMPLES = ROOT / "docs" / "examples" / "lua"
+GUIDE = ROOT / "docs" / "guide" / "lua.md"
+MODULES = BUILD / "lib" / "lua" / "5.4"
+BUSTED = Path("/usr/bin/busted")
+FENCE = re.compile(r"^```lua\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def run(*command, env=None, patience=3 * PATIENCE):
+    """Runs to the end, which must be a good one; what it said."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=patience,
+        env={**os.environ, **(env or {})},
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}"
+    return done.stdout
+
+
+def paths(modules=MODULES, libraries=MODULES):
+    return {"LUA_PATH": f"{SPECS}/?.lua;{modules}/?.lua;;", "LUA_CPATH": f"{libraries}/?.so;;"}
+
+
+@pytest.fixture(scope="module")
+def lua(tmp_path_factory, demo_protoset):
+    """The environment in which Lua finds the module, and the specs find their schemas."""
+    if not (MODULES / "grpc_mqtt" / "core.so").exists():
+        pytest.fail(f"no Lua module in {MODULES}: build with GMQ_BUILD_LUA=ON")
+    made = tmp_path_factory.mktemp("lua")
+    return {
+        **paths(),
+        "GMQ_DEMO": str(demo_protoset),
+        "GMQ_KINDS": str(protoset(made, SPECS / "kinds.proto")),
+        "GMQ_OLD": str(protoset(made, SPECS / "old.proto")),
+    }
+
+
+def busted(lua, spec, url):
+    if not BUSTED.exists():
+        pytest.fail("busted is missing: apt-get install lua-busted")
+    env = {**lua, "GMQ_URL": url, "GMQ_RUN": spec}
+    said = run("lua5.4", BUSTED, "-o", "plainTerminal", SPECS / f"{spec}_spec.lua", env=env)
+    assert re.search(r"^[1-9]\d* success", said, re.MULTILINE), said
+
+
+@pytest.mark.parametrize("spec", ["core", "codec", "calls", "server", "run", "loops"])
+def test_spec(lua, spec):
+    busted(lua, spec, "loopback://lua")
+
+
+@pytest.mark.parametrize("spec", ["calls", "server", "loops"])
+def test_spec_over_mosquitto(lua, spec, broker):
+    busted(lua, spec, f"mqtt://127.0.0.1:{broker.port}")
+
+
+def test_every_spec_is_run():
+    names = {path.name.removesuffix("_spec.lua") for path in SPECS.glob("*_spec.lua")}
+    assert names == {"core", "codec", "calls", "server", "run", "loops"}
+
+
+# ---- Examples
+
+
+@pytest.fixture
+def server(lua, broker, base, demo_protoset):
+    """The example server; its URL."""
+    url = broker.url(base)
+    process = Process("lua5.4", EXAMPLES / "server.lua", url, demo_protoset, env=lua)
+    process.expect("ready: ")
+    yield url
+    process.stop()
+    assert not [line for line in process.lines if "error" in line], process.lines
+
+
+def test_client_example(lua, server, demo_protoset):
+    said = run("lua5.4", EXAMPLES / "client.lua", server, demo_protoset, env=lua)
+    assert [line.split(None, 1)[0] for line in said.splitlines()] == [
+        "unary",
+        "client",
+        "server",
+        "bidi",
+        "an",
+        "in",
+    ], said
+    assert "Hello, world!" in said
+    assert "sum of 100 values: 5050" in said
+    assert " 1 2 3 4 5 6 7 8 9 10\n" in said
+    assert "one, two, three" in said
+    assert "INVALID_ARGUMENT: a name is needed" in said
+    assert "50 calls at a time" in said
+
+
+@pytest.mark.parametrize("loop", ["luv", "cqueues"])
+def test_loop_example(lua, server, demo_protoset, loop):
+    said = run("lua5.4", EXAMPLES / f"on_{loop}.lua", server, demo_protoset, env=lua)
+    assert re.search(r"Hello, \w+!\s+and the \w+ went on", said), said
+
+
+# ---- Embedding
+
+
+def test_embedding_example(lua, demo_protoset, tmp_path):
+    """From a directory of the host's own, with no help from the environment."""
+    shutil.copytree(MODULES, tmp_path / "modules", symlinks=False)
+    env = {"LUA_PATH": "", "LUA_CPATH": ""}
+    said = run(BUILD / "bin" / "embed", tmp_path / "modules", demo_protoset, env=env)
+    assert said.splitlines() == ["Hello, C!", "Hello, C!", "both states are closed"]
+
+
+def valgrind(*command, env=None):
+    if not shutil.which("valgrind"):
+        pytest.fail("valgrind is missing: apt-get install valgrind")
+    kinds = "definite,indirect"  # "possible" are the stacks of threads of the loopback broker
+    flags = [f"--show-leak-kinds={kinds}", f"--errors-for-leak-kinds={kinds}"]
+    words = ["valgrind", "--quiet", "--leak-check=full", *flags, "--error-exitcode=99", *command]
+    return run(*words, env=env, patience=5 * PATIENCE)
+
+
+def test_states_are_freed_whole(lua, demo_protoset):
+    """Several states of a process, closed in either order."""
+    valgrind(BUILD / "bin" / "embed", MODULES, demo_protoset)
+
+
+def test_nothing_leaks(lua):
+    """Bad input of every sort, calls and coroutines left lying about, then the end of the state."""
+    assert "done" in valgrind("lua5.4", SPECS / "leaks.lua", env=lua)
+
+
+def test_end_with_a_broker(lua, server, demo_protoset):
+    """A state may end at any moment, connected or not: threads of the MQTT library are unharmed."""
+    host = SPECS / "end_of_state.lua"
+    assert "done" in run("lua5.4", host, server, demo_protoset, env=lua)
+
+
+# ---- Installation
+
+
+def check_installed(modules, libraries, demo_protoset):
+    code = "local gm = require('grpc_mqtt'); print(gm.schema(...):services()[1])"
+    env = {**paths(modules, libraries), "LD_LIBRARY_PATH": ""}
+    check = modules.parent / "check.lua"
+    check.write_text(code)
+    assert run("lua5.4", check, demo_protoset, env=env) == "demo.v1.Demo\n"
+
+
+def test_installed_by_cmake(lua, tmp_path, demo_protoset):
+    for component in ("Unspecified", "lua"):
+        run("cmake", "--install", BUILD, "--component", component, "--prefix", tmp_path)
+    core = next(tmp_path.glob("lib/**/grpc_mqtt/core.so"))
+    check_installed(tmp_path / "share/lua/5.4", core.parent.parent, demo_protoset)
+
+
+def test_installed_by_luarocks(lua, tmp_path, demo_protoset):
+    """As the rockspec does it, but for compiling once more. Needs no network."""
+    if not shutil.which("luarocks"):
+        pytest.fail("luarocks is missing: apt-get install luarocks")
+    env = {"GMQ_ROCK_BUILD": str(BUILD), "HOME": str(tmp_path), "http_proxy": "http://127.0.0.1:9"}
+    tree = tmp_path / "tree"
+    rockspec = ROOT / "bindings" / "lua" / "grpc-mqtt-scm-1.rockspec"
+    make = f"cd {ROOT} && luarocks --lua-version 5.4 --tree {tree} make {rockspec}"
+    run("sh", "-c", make, env=env)
+    check_installed(tree / "share/lua/5.4", tree / "lib/lua/5.4", demo_protoset)
+
+
+# ---- The guide
+
+
+def test_guide(lua, broker, base, demo_protoset, tmp_path):
+    """Its examples, in order, in one state: each may use what those before it have defined."""
+    shutil.copy(demo_protoset, tmp_path / "demo.protoset")
+    script = "\n".join(["", *FENCE.findall(GUIDE.read_text())])
+    script = script.replace("mqtt://127.0.0.1:1883/fleet/device42", broker.url(base))
+    assert broker.url(base) in script
+    (tmp_path / "guide.lua").write_text(script)
+    said = run("sh", "-c", f"cd {tmp_path} && lua5.4 guide.lua", env=lua)
+    assert "Hello, world!" in said
