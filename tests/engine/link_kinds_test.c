@@ -143,6 +143,52 @@ static void m21_a_slow_reader_stalls_its_own_call_alone(void **state)
     /* it went on when it was read */
 }
 
+/* Together they hold more than the link's window. */
+static void m21_many_slow_readers_stall_nobody_else(void **state)
+{
+    (void)state;
+    world *w = opened();
+    w->no_reading = true;
+    for (uint64_t id = 1; id <= 40; id++)
+        world_start(w, id, GMQ_RPC_SERVER_STREAMING, 400, 10000, 60 * SIM_S, 0, false);
+    sim_run(&w->sim, SIM_S);
+    assert_true(world_stats(w->client).unread_bytes > 40 * 200000);
+    assert_true(world_stats(w->client).unread_bytes <= 40 * (256 * 1024 + 64 * 30));
+    w->no_reading = false;
+    world_start(w, 50, GMQ_RPC_SERVER_STREAMING, 400, 10000, 60 * SIM_S, 0, false);
+    sim_run(&w->sim, SIM_S);
+    assert_true(w->calls[50].finished);
+    assert_int_equal(w->calls[50].code, 0);
+    for (uint64_t id = 1; id <= 40; id++)
+        assert_false(w->calls[id].finished);
+    for (uint64_t id = 1; id <= 40; id++)
+        gmq__engine_read(w->client->engine, id, 1000, w->sim.now);
+    assert_true(sim_run_until(&w->sim, 10 * SIM_S, world_all_done, w));
+    closed(w);
+}
+
+/* However many: what is held of all of them is bounded. */
+static void m21_slow_readers_hold_no_more_than_the_limit(void **state)
+{
+    (void)state;
+    world *w = calloc(1, sizeof *w);
+    world_init(w, 1, NULL);
+    world_speak_link(w);
+    w->client_config.reassembly_limit = 5 << 20;
+    world_open(w);
+    w->no_reading = true;
+    for (uint64_t id = 1; id <= 100; id++)
+        world_start(w, id, GMQ_RPC_SERVER_STREAMING, 50, 10000, 60 * SIM_S, 0, false);
+    sim_run(&w->sim, SIM_S);
+    assert_in_range(world_stats(w->client).unread_bytes, 3 << 20, (5 << 20) + 100 * 64 * 30);
+    for (uint64_t id = 1; id <= 100; id++)
+        gmq__engine_read(w->client->engine, id, 1000, w->sim.now);
+    assert_true(sim_run_until(&w->sim, 10 * SIM_S, world_all_done, w));
+    for (uint64_t id = 1; id <= 100; id++)
+        assert_int_equal(w->calls[id].code, 0);
+    closed(w);
+}
+
 /* M10, requirement 7: larger than every window, between small ones. */
 static void m10_a_large_message_lets_others_pass(void **state)
 {
@@ -237,6 +283,8 @@ int main(void)
         cmocka_unit_test(m25_an_idle_link_costs_nothing_and_is_closed),
         cmocka_unit_test(m19_an_open_call_is_kept_alive_by_pings),
         cmocka_unit_test(m21_a_slow_reader_stalls_its_own_call_alone),
+        cmocka_unit_test(m21_many_slow_readers_stall_nobody_else),
+        cmocka_unit_test(m21_slow_readers_hold_no_more_than_the_limit),
         cmocka_unit_test(m10_a_large_message_lets_others_pass),
         cmocka_unit_test(m10_a_message_above_the_limit_ends_its_call),
         cmocka_unit_test(compressed_and_batched),

@@ -129,9 +129,9 @@ void gmq__lcall_leave(gmq__engine *engine, gmq__lcall *c)
         return;
     if (c->number)
         gmq__map_remove_u64(&link->numbers, c->number);
-    gmq__grant_back(&link->grant, c->grant.owed);
     c->grant.owed = 0;
     c->link = NULL;
+    gmq__link_credit(engine, link);
     if (!--link->ncalls)
         link->idle_at = 0; /* the timer is told by rearm */
     gmq__link_wake(engine, link);
@@ -253,16 +253,49 @@ bool gmq__lcall_message(gmq__engine *engine, gmq__lcall *c, const gmq__link_fram
                    : no_memory(fault);
 }
 
+/* A call's window bounds what is held of it, so the link's needs not wait for its reader; only when
+ * all calls of the connection hold almost as much as they may, it does. */
+static uint64_t kept_back(const gmq__engine *engine, const gmq__link *link)
+{
+    size_t held = engine->stats.unread_bytes + engine->stats.reassembly_bytes;
+    size_t most = engine->config.reassembly_limit;
+    size_t free_up_to = most > link->grant.window ? most - (size_t)link->grant.window : 0;
+    return held > free_up_to ? held - free_up_to : 0;
+}
+
+void gmq__link_credit(gmq__engine *engine, gmq__link *link)
+{
+    uint64_t keep = kept_back(engine, link), owed = link->grant.owed;
+    if (owed > keep)
+        gmq__grant_back(&link->grant, owed - keep);
+    if (!link->grant.owed)
+        gmq__node_unlink(&link->stalled);
+    else if (!gmq__node_linked(&link->stalled))
+        gmq__list_push(&gmq__link_state_of(engine)->stalled, &link->stalled);
+    if (link->grant.pending >= link->grant.window / 4)
+        gmq__link_wake(engine, link);
+}
+
+void gmq__link_unstall(gmq__engine *engine)
+{
+    gmq__list *list = &gmq__link_state_of(engine)->stalled;
+    for (gmq__node *n = list->head.next, *next; n != &list->head; n = next) {
+        next = n->next;
+        gmq__link_credit(engine, GMQ__CONTAINER(n, gmq__link, stalled));
+    }
+}
+
 void gmq__lcall_credit(gmq__engine *engine, gmq__lcall *c)
 {
     gmq__link *link = c->link;
+    if (link)
+        gmq__link_credit(engine, link);
     if (!link || c->grant.owed <= c->call.inbox.bytes)
         return;
     /* what is unread is held; so all but that is given back, unfinished messages too: without more
      * of them they would never be whole */
     uint64_t back = c->grant.owed - c->call.inbox.bytes;
     gmq__grant_back(&c->grant, back);
-    gmq__grant_back(&link->grant, back);
     uint64_t lump =
         c->half_closed && !gmq__link_is_client(engine) ? 0 : gmq__grant_announce(&c->grant);
     uint8_t digits[10];
@@ -274,6 +307,4 @@ void gmq__lcall_credit(gmq__engine *engine, gmq__lcall *c)
     }
     if (lump)
         gmq__link_control(engine, link, GMQ__LINK_CREDIT, c->number, body);
-    if (link->grant.pending >= link->grant.window / 4)
-        gmq__link_wake(engine, link);
 }

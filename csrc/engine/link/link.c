@@ -182,6 +182,7 @@ void gmq__link_finish(gmq__engine *engine, gmq__link *link, int32_t code, const 
     engine->stats.reassembly_bytes -= link->in.bytes;
     gmq__window_free(&link->in);
     link->phase = GMQ__LINK_IS_GONE;
+    gmq__node_unlink(&link->stalled);
     gmq__node_unlink(&link->ready);
     gmq__list_push(&state->dead, &link->ready);
 }
@@ -279,6 +280,7 @@ static gmq_status dialect_open(gmq__engine *engine)
         return gmq__fail_nomem();
     gmq__list_init(&s->ready);
     gmq__list_init(&s->dead);
+    gmq__list_init(&s->stalled);
     gmq__list_init(&s->replies);
     gmq__list_init(&s->waiting);
     gmq__list_init(&s->servers);
@@ -519,6 +521,7 @@ static void dialect_leave(gmq__engine *engine, int64_t now)
 static bool dialect_publish(gmq__engine *engine, int64_t now, gmq__output *out)
 {
     bury(state_of(engine));
+    gmq__link_unstall(engine);
     if (!dialect_ready(engine))
         return false;
     if (state_of(engine)->presence_due && gmq__link_server_presence(engine, out))
@@ -561,6 +564,7 @@ static void dialect_cancel(gmq__engine *engine, gmq__call *call, int32_t code, c
 static void dialect_taken(gmq__engine *engine, gmq__call *call, int64_t now)
 {
     (void)now;
+    gmq__link_unstall(engine);
     gmq__lcall_credit(engine, gmq__lcall_of(call));
 }
 

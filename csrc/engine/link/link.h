@@ -30,7 +30,8 @@ typedef struct gmq__link {
     gmq__bytes to;                            /* topic of what is sent on it */
     gmq__bytes peer;                          /* name of the other side */
     gmq__heap_node timer;
-    gmq__node ready; /* in state->ready while it may have something to publish; in state->dead */
+    gmq__node ready;   /* in state->ready while it may have something to publish; in state->dead */
+    gmq__node stalled; /* in state->stalled while credit is kept back */
     /* calls */
     gmq__map numbers;  /* number -> call; in: HEADERS left (client), came (server); out: its end */
     gmq__list members; /* all calls of the link */
@@ -105,6 +106,7 @@ typedef struct gmq__link_state {
     uint64_t last_serial;
     gmq__heap timers;
     gmq__list ready, dead;
+    gmq__list stalled; /* links whose peers wait until less is held here */
     gmq__list replies; /* publishes that belong to no link */
     size_t nreplies;
     gmq__bytes frames;             /* of the packet that is being made */
@@ -181,6 +183,9 @@ gmq_status gmq__lcall_send(gmq__engine *engine, gmq__lcall *c, gmq_buf *message,
                            int64_t now);
 /* Gives back what the call's owner took, and what was dropped. */
 void gmq__lcall_credit(gmq__engine *engine, gmq__lcall *c);
+/* Gives back the link's, whoever reads or does not, as far as all that is held allows. */
+void gmq__link_credit(gmq__engine *engine, gmq__link *link);
+void gmq__link_unstall(gmq__engine *engine); /* the same for the links that wait for it */
 
 typedef struct gmq__link_fault {
     int32_t code;
