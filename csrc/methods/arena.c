@@ -1,6 +1,7 @@
 #include "methods/arena.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -64,6 +65,15 @@ char *gmq__arena_text(gmq__arena *arena, const char *text, size_t len)
     if (copy && len)
         memcpy(copy, text, len);
     return copy;
+}
+
+char *gmq__arena_join(gmq__arena *arena, const char *a, const char *b, const char *c, const char *d)
+{
+    size_t size = strlen(a) + strlen(b) + strlen(c) + strlen(d) + 1;
+    char *joined = gmq__arena_take(arena, size, 1);
+    if (joined)
+        snprintf(joined, size, "%s%s%s%s", a, b, c, d);
+    return joined;
 }
 
 gmq_status gmq__arena_fail(const gmq__arena *arena)

@@ -21,6 +21,8 @@ void gmq__arena_free(gmq__arena *arena);
 /* Zeroed, aligned for anything; NULL = out of memory or limit, see gmq__arena_fail(). */
 void *gmq__arena_take(gmq__arena *arena, size_t count, size_t size);
 char *gmq__arena_text(gmq__arena *arena, const char *text, size_t len); /* a copy, and a NUL */
+char *gmq__arena_join(gmq__arena *arena, const char *a, const char *b, const char *c,
+                      const char *d);
 
 /* The failure that a NULL was. Errors: GMQ_E_TOO_LARGE, GMQ_E_NOMEM. */
 gmq_status gmq__arena_fail(const gmq__arena *arena);

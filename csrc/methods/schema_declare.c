@@ -219,8 +219,9 @@ static gmq_status read_message(const reader *r, const message_pb *pb, const char
 {
     gmq_type *type = NULL;
     gmq_status status = new_type(r, &type, pb, scope);
-    if (!status)
-        status = read_fields(r, type, pb);
+    if (status || !type)
+        return status;
+    status = read_fields(r, type, pb);
     for (size_t i = 0; !status && i < pb->n_enum_type; i++)
         status = read_enum(r, pb->enum_type[i], type->name);
     for (size_t i = 0; !status && i < pb->n_nested_type; i++)
@@ -236,16 +237,12 @@ static gmq_status read_method(const reader *r, gmq_service *service, const metho
     const char *name = text(pb->name);
     if (!gmq__name_valid(name))
         return fail(r, "method", name, "is not a valid name");
-    size_t service_len = strlen(service->name), name_len = strlen(name);
-    char *path = gmq__arena_take(r->arena, service_len + name_len + 3, 1);
+    char *path = gmq__arena_join(r->arena, "/", service->name, "/", name);
     if (!path)
         return gmq__arena_fail(r->arena);
-    path[0] = path[service_len + 1] = '/';
-    memcpy(path + 1, service->name, service_len);
-    memcpy(path + service_len + 2, name, name_len);
     m->service = service;
     m->path = path;
-    m->name = path + service_len + 2;
+    m->name = path + strlen(service->name) + 2;
     m->kind = (gmq_rpc_kind)((pb->client_streaming ? GMQ_RPC_CLIENT_STREAMING : 0) |
                              (pb->server_streaming ? GMQ_RPC_SERVER_STREAMING : 0));
     gmq__span key = gmq__span_str(path);

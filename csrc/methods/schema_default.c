@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <locale.h>
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,14 +36,12 @@ static bool read_unsigned(const char *text, uint64_t max, uint64_t *value)
 static bool read_double(const char *text, double *value)
 {
     char copy[512], *end;
-    const char *point = localeconv()->decimal_point, *dot = strchr(text, '.');
-    size_t before = dot ? (size_t)(dot - text) : strlen(text), len = dot ? strlen(point) : 0;
-    const char *after = dot ? dot + 1 : "";
-    if (before + len + strlen(after) >= sizeof copy)
+    const char *dot = strchr(text, '.');
+    size_t before = dot ? (size_t)(dot - text) : strlen(text);
+    if (strlen(text) > sizeof copy / 2)
         return false;
-    memcpy(copy, text, before);
-    memcpy(copy + before, point, len);
-    memcpy(copy + before + len, after, strlen(after) + 1);
+    snprintf(copy, sizeof copy, "%.*s%s%s", (int)before, text,
+             dot ? localeconv()->decimal_point : "", dot ? dot + 1 : "");
     *value = strtod(copy, &end);
     return end != copy && !*end;
 }

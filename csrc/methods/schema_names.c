@@ -44,16 +44,7 @@ gmq__symbol *gmq__schema_symbol(const gmq_schema *schema, const char *name)
 
 const char *gmq__name_join(gmq__arena *arena, const char *scope, const char *name)
 {
-    size_t scope_len = strlen(scope), name_len = strlen(name);
-    if (!scope_len)
-        return gmq__arena_text(arena, name, name_len);
-    char *joined = gmq__arena_take(arena, scope_len + name_len + 2, 1);
-    if (!joined)
-        return NULL;
-    memcpy(joined, scope, scope_len);
-    joined[scope_len] = '.';
-    memcpy(joined + scope_len + 1, name, name_len);
-    return joined;
+    return gmq__arena_join(arena, scope, *scope ? "." : "", name, "");
 }
 
 const char *gmq__name_json(gmq__arena *arena, const char *name)
