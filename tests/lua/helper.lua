@@ -10,7 +10,8 @@ local open = {}
 --- An address that nobody else uses.
 function helper.url()
     count = count + 1
-    return ("%s/lua/%s%d"):format(os.getenv("GMQ_URL") or "loopback://lua", os.getenv("GMQ_RUN") or "run", count)
+    local base = ("lua/%s%d"):format(os.getenv("GMQ_RUN") or "run", count)
+    return ("%s/%s?dialect=%s"):format(os.getenv("GMQ_URL") or "loopback://lua", base, os.getenv("GMQ_DIALECT") or "auto")
 end
 
 --- demo, channel, server; closed by helper.close().

@@ -52,22 +52,23 @@ def lua(tmp_path_factory, demo_protoset):
     }
 
 
-def busted(lua, spec, url):
+def busted(lua, spec, url, dialect):
     if not BUSTED.exists():
         pytest.fail("busted is missing: apt-get install lua-busted")
-    env = {**lua, "GMQ_URL": url, "GMQ_RUN": spec}
+    env = {**lua, "GMQ_URL": url, "GMQ_RUN": f"{spec}_{dialect}", "GMQ_DIALECT": dialect}
     said = run("lua5.4", BUSTED, "-o", "plainTerminal", SPECS / f"{spec}_spec.lua", env=env)
     assert re.search(r"^[1-9]\d* success", said, re.MULTILINE), said
 
 
 @pytest.mark.parametrize("spec", ["core", "codec", "calls", "server", "run", "loops"])
 def test_spec(lua, spec):
-    busted(lua, spec, "loopback://lua")
+    busted(lua, spec, "loopback://lua", "auto")
 
 
+@pytest.mark.parametrize("dialect", ["session", "link"])
 @pytest.mark.parametrize("spec", ["calls", "server", "loops"])
-def test_spec_over_mosquitto(lua, spec, broker):
-    busted(lua, spec, f"mqtt://127.0.0.1:{broker.port}")
+def test_spec_over_mosquitto(lua, spec, broker, dialect):
+    busted(lua, spec, f"mqtt://127.0.0.1:{broker.port}", dialect)
 
 
 def test_every_spec_is_run():
