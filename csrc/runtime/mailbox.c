@@ -9,6 +9,7 @@ void gmq__mailbox_init(gmq__mailbox *box, gmq_queue *kick)
     gmq__os_cond_init(&box->cond);
     gmq__list_init(&box->commands);
     box->kick = kick;
+    box->sleeping = kick != NULL;
 }
 
 bool gmq__mailbox_use_wake(gmq__mailbox *box)
@@ -40,11 +41,13 @@ void gmq__mailbox_unlock_and_wake(gmq__mailbox *box)
     bool sleeping = box->sleeping;
     box->sleeping = false; /* one signal for all that comes until the owner is up */
     pthread_mutex_unlock(&box->lock);
+    if (!sleeping)
+        return;
     if (box->kick)
         gmq__queue_kick(box->kick);
-    else if (sleeping && box->by_wake)
+    else if (box->by_wake)
         gmq__os_wake_set(&box->wake);
-    else if (sleeping)
+    else
         pthread_cond_signal(&box->cond);
 }
 
@@ -102,6 +105,22 @@ void gmq__mailbox_wait(gmq__mailbox *box, int64_t deadline)
     }
     box->sleeping = false;
     gmq__mailbox_unlock(box);
+}
+
+void gmq__mailbox_rouse(gmq__mailbox *box)
+{
+    gmq__mailbox_lock(box);
+    box->sleeping = false;
+    gmq__mailbox_unlock(box);
+}
+
+bool gmq__mailbox_rest(gmq__mailbox *box)
+{
+    gmq__mailbox_lock(box);
+    box->sleeping = gmq__list_empty(&box->commands) && !box->acks.count;
+    bool rests = box->sleeping;
+    gmq__mailbox_unlock(box);
+    return rests;
 }
 
 unsigned gmq__mailbox_wait_io(gmq__mailbox *box, int fd, unsigned want, int64_t deadline)

@@ -51,7 +51,7 @@ typedef struct gmq__mailbox {
     gmq__acks acks;
     gmq__acks taken; /* the owner's: swapped with `acks`, of the same capacity */
     bool closed;     /* the owner is gone: nothing may be posted */
-    bool sleeping;   /* the owner waits */
+    bool sleeping;   /* the owner waits, or (drive=caller) nobody pumps */
     bool by_wake;    /* the owner waits for descriptors, `wake` among them, instead of `cond` */
     gmq__os_wake wake;
 } gmq__mailbox;
@@ -77,6 +77,10 @@ void gmq__mailbox_ack(gmq__mailbox *box, uint64_t token, int reason);
 void gmq__mailbox_take(gmq__mailbox *box, gmq__list *commands);
 void gmq__mailbox_wait(gmq__mailbox *box,
                        int64_t deadline); /* until there is something, or `deadline` */
+/* drive=caller: somebody pumps from here on, so that what is posted needs no kick; until rest(),
+ * which is false, and changes nothing, where there is something to do. */
+void gmq__mailbox_rouse(gmq__mailbox *box);
+bool gmq__mailbox_rest(gmq__mailbox *box);
 /* Likewise, or until `fd` (< 0: none) is ready for `want`; returns what it is ready for, also where
  * there was something in the mailbox at once. */
 unsigned gmq__mailbox_wait_io(gmq__mailbox *box, int fd, unsigned want, int64_t deadline);

@@ -23,7 +23,9 @@ struct gmq_queue {
     bool shutdown;
     bool kicked;  /* a driven one has work */
     bool pumping; /* some thread is pumping */
+    bool changed; /* it has changed what is watched */
     bool wake_open, wake_set;
+    bool exposed; /* the user has a descriptor: it must tell the truth at any time */
     /* Made when they are first asked for: without them nothing costs a system call. The poller is
      * readable when `wake` or a descriptor of a driven one is; -1: the system has none. */
     gmq__os_wake wake;
@@ -138,6 +140,8 @@ static void show(gmq_queue *queue)
     bool ready = queue->shutdown || work || !gmq__list_empty(&queue->events);
     if (!queue->wake_open || ready == queue->wake_set)
         return;
+    if (ready && !queue->exposed && !queue->pollers)
+        return; /* nobody looks */
     queue->wake_set = ready;
     if (ready)
         gmq__os_wake_set(&queue->wake);
@@ -187,7 +191,6 @@ static bool open_descriptor(gmq_queue *queue)
         gmq__os_poller_close(queue->poller);
         queue->poller = -1;
     }
-    show(queue);
     return true;
 }
 
@@ -224,10 +227,12 @@ int gmq_queue_fd(gmq_queue *queue)
         return -1;
     pthread_mutex_lock(&queue->lock);
     int fd = -1;
+    queue->exposed = true;
     if (open_descriptor(queue))
         fd = queue->poller >= 0 ? queue->poller : queue->wake.fd[0];
     else
         gmq__fail(GMQ_E_IO, "no descriptor for the queue: %s", strerror(errno));
+    show(queue);
     pthread_mutex_unlock(&queue->lock);
     return fd;
 }
@@ -254,22 +259,27 @@ static unsigned look(const gmq__driven *d)
 }
 
 /* A descriptor that was closed has left the poller; one that was only given up has not. */
-static void follow(const gmq_queue *queue, gmq__driven *d)
+static void follow(gmq_queue *queue, gmq__driven *d)
 {
     gmq__watched old = d->watched, new;
     d->watch(d, &new);
     bool other = old.epoch != new.epoch || old.fd != new.fd;
+    if (!other && old.want == new.want)
+        return;
     if (other && old.fd >= 0)
         gmq__os_poller_set(queue->poller, old.fd, 0);
-    if (new.fd >= 0 && (other || old.want != new.want))
+    if (new.fd >= 0)
         gmq__os_poller_set(queue->poller, new.fd, new.want);
     d->watched = new;
+    queue->changed = true;
 }
 
 /* One of them, without the lock, by the only thread that pumps. */
-static int64_t pump_one(const gmq_queue *queue, gmq__driven *d, bool due)
+static int64_t pump_one(gmq_queue *queue, gmq__driven *d, bool due)
 {
-    d->ready = look(d);
+    if (!d->looked)
+        d->ready = look(d);
+    d->looked = false;
     if (!due && !d->ready)
         return d->deadline;
     int64_t deadline = d->pump(d);
@@ -289,7 +299,7 @@ static void pump(gmq_queue *queue)
     if (!due && !queue->described)
         return;
     queue->pumping = true;
-    queue->kicked = false;
+    queue->kicked = queue->changed = false;
     for (gmq__node *node = queue->driven.head.next; node != &queue->driven.head;) {
         gmq__driven *d = GMQ__CONTAINER(node, gmq__driven, node);
         pthread_mutex_unlock(&queue->lock);
@@ -308,8 +318,8 @@ static void pump(gmq_queue *queue)
     queue->pumping = false;
     if (queue->waiters) /* they wait without a deadline while somebody pumps */
         pthread_cond_broadcast(&queue->cond);
-    if (queue->pollers && driven_deadline(queue) < before) /* they wait too long now */
-        queue->kicked = true;
+    if (queue->pollers && (queue->changed || driven_deadline(queue) < before))
+        queue->kicked = true; /* they wait too long now, or for what is not there any more */
 }
 
 static size_t take(gmq_queue *queue, gmq_event **events, size_t max)
@@ -349,16 +359,34 @@ static int64_t deadline_of(int64_t timeout_ms)
     return timeout_ms == 0 ? 0 : gmq__os_now_ns() + timeout_ms * GMQ__NS_PER_MS;
 }
 
+/* A single driven one is waited for without the detour, and what it is ready for known at once. */
+static gmq__driven *only_driven(const gmq_queue *queue)
+{
+    gmq__node *first = queue->driven.head.next;
+    gmq__driven *d = GMQ__CONTAINER(first, gmq__driven, node);
+    bool only = first != &queue->driven.head && first->next == &queue->driven.head;
+    return only && !queue->pollers && d->watched.fd >= 0 ? d : NULL;
+}
+
 /* Locked on entry and exit. */
 static bool wait_at_poller(gmq_queue *queue, int64_t until)
 {
-    gmq__os_watch watch = {.fd = queue->poller, .want = GMQ__OS_READ};
+    gmq__driven *d = only_driven(queue);
+    gmq__os_watch watches[] = {
+        {.fd = d ? queue->wake.fd[0] : queue->poller, .want = GMQ__OS_READ},
+        {.fd = d ? d->watched.fd : -1, .want = d ? d->watched.want : 0},
+    };
     queue->pollers++;
+    show(queue);
     pthread_mutex_unlock(&queue->lock);
-    gmq__os_wait_ready(&watch, 1, until);
+    gmq__os_wait_ready(watches, d ? 2 : 1, until);
     pthread_mutex_lock(&queue->lock);
     queue->pollers--;
-    return watch.got != 0 || gmq__os_now_ns() < until;
+    if (watches[1].got && !queue->pumping && only_driven(queue) == d) {
+        d->ready = watches[1].got;
+        d->looked = true;
+    }
+    return watches[0].got || watches[1].got || gmq__os_now_ns() < until;
 }
 
 /* Waits for work; false = `deadline` has passed. Locked. */

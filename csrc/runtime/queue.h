@@ -23,6 +23,7 @@ typedef struct gmq__driven {
     void (*watch)(struct gmq__driven *driven, gmq__watched *out);
     gmq__watched watched; /* the queue's: what it was told last */
     unsigned ready;       /* for pump(): what `watched` is ready for */
+    bool looked;          /* `ready` is known already */
     /* One thread at a time, no lock held. The next deadline, or GMQ__DRIVEN_ENDED: never again. */
     int64_t (*pump)(struct gmq__driven *driven);
     /* The queue lets go of it, after ENDED, or (`orphaned`) because nobody can pump any more. */

@@ -79,7 +79,15 @@ static void *own(void *arg) /* the owner thread: detached, ends with the connect
 
 static int64_t pump_driven(gmq__driven *driven)
 {
-    return turn(GMQ__CONTAINER(driven, gmq__runtime, driven), driven->ready);
+    gmq__runtime *rt = GMQ__CONTAINER(driven, gmq__runtime, driven);
+    unsigned ready = driven->ready;
+    int64_t until;
+    gmq__mailbox_rouse(&rt->mailbox);
+    do {
+        until = turn(rt, ready);
+        ready = 0;
+    } while (until != GMQ__DRIVEN_ENDED && !gmq__mailbox_rest(&rt->mailbox));
+    return until;
 }
 
 static void watch_driven(gmq__driven *driven, gmq__watched *out)

@@ -72,10 +72,12 @@ typedef struct gmq__mclient {
     gmq__list ops; /* oldest first: answers come nearly in this order */
     uint32_t inflight, inflight_qos0;
     size_t inflight_bytes;
-    unsigned unsent;  /* packets queued since the last write, at least */
-    bool blocked;     /* the kernel takes no more just now */
-    bool ack_owed;    /* something was read, nothing written since */
-    bool disconnects; /* CLOSING: DISCONNECT is queued */
+    unsigned unsent;    /* packets of ours queued since the last write, at least */
+    unsigned acks;      /* PUBACKs queued since then */
+    int64_t acks_since; /* the first of them */
+    bool blocked;       /* the kernel takes no more just now */
+    bool ack_owed;      /* something was read, nothing written since */
+    bool disconnects;   /* CLOSING: DISCONNECT is queued */
     int64_t last_in, last_out, last_misc;
 } gmq__mclient;
 

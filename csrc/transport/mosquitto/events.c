@@ -191,7 +191,8 @@ static void on_message(struct mosquitto *m, void *ctx, const struct mosquitto_me
 {
     (void)m;
     gmq__mclient *c = ctx;
-    c->unsent += from->qos > 0; /* its PUBACK */
+    if (from->qos && c->acks++ == 0)
+        c->acks_since = c->last_in;
     if (!live(c))
         return;
     gmq__mqtt_message message = {

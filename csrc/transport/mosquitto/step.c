@@ -9,7 +9,10 @@
 #include "transport/mosquitto/client.h"
 
 #define READ_BUDGET     64 /* calls of mosquitto_loop_read before what was read is dealt with */
-#define CLOSE_WRITES_NS (2 * GMQ__NS_PER_S) /* for DISCONNECT and what is before it */
+#define CLOSE_WRITES_NS (2 * GMQ__NS_PER_S)  /* for DISCONNECT and what is before it */
+#define ACKS_HELD       4                    /* PUBACKs that wait for company... */
+#define ACKS_HELD_NS    (GMQ__NS_PER_MS / 2) /* ...for so long: the answer to a call, the next call \
+                                              */
 
 static void set_tcp(int fd, int option, int on)
 {
@@ -50,7 +53,7 @@ int gmq__mstep_write(gmq__mclient *c)
     if (!mosquitto_want_write(c->handle))
         return MOSQ_ERR_SUCCESS;
 #ifdef TCP_CORK
-    bool cork = c->unsent > 1;
+    bool cork = c->unsent + c->acks > 1;
     if (cork)
         set_tcp(mosquitto_socket(c->handle), TCP_CORK, 1);
 #endif
@@ -59,7 +62,7 @@ int gmq__mstep_write(gmq__mclient *c)
     if (cork)
         set_tcp(mosquitto_socket(c->handle), TCP_CORK, 0);
 #endif
-    c->unsent = 0;
+    c->unsent = c->acks = 0;
     c->ack_owed = false;
     c->blocked = c->state != GMQ__M_IDLE && mosquitto_want_write(c->handle);
     c->last_out = gmq__os_now_ns();
@@ -107,6 +110,7 @@ static void keep(gmq__mclient *c, int64_t now)
                          "connection lost: nothing was heard for one and a half keep alives");
     } else if (now >= ping_due(c)) {
         c->last_misc = now;
+        c->unsent++;
         mosquitto_loop_misc(c->handle);
     }
 }
@@ -120,9 +124,16 @@ static void closing(gmq__mclient *c, int64_t now)
         gmq__mclient_end(c, GMQ__T_CLOSED, GMQ__MQTT_OK, "closed");
     } else if (!c->disconnects && (late || !publishes(c))) {
         c->disconnects = true;
+        c->unsent++;
         c->deadline = now + CLOSE_WRITES_NS;
         mosquitto_disconnect_v5(c->handle, 0, NULL); /* on_disconnect() when it is written */
     }
+}
+
+/* A PUBACK by itself would wake the broker up for nothing that anybody waits for. */
+static bool acks_wait(const gmq__mclient *c, int64_t now)
+{
+    return !c->unsent && c->acks && c->acks < ACKS_HELD && now < c->acks_since + ACKS_HELD_NS;
 }
 
 static void connected(gmq__mclient *c, int64_t now, unsigned ready)
@@ -137,7 +148,9 @@ static void connected(gmq__mclient *c, int64_t now, unsigned ready)
         closing(c, now);
     else if (c->state == GMQ__M_CONNECTED)
         keep(c, now);
-    if (c->state != GMQ__M_IDLE && !c->blocked)
+    if (c->state == GMQ__M_IDLE || acks_wait(c, now))
+        return;
+    if (!c->blocked)
         gmq__mstep_write(c);
     if (c->state != GMQ__M_IDLE)
         acknowledge(c);
@@ -156,6 +169,8 @@ static int64_t due(const gmq__mclient *c)
             return c->address_deadline;
         return c->deadline;
     case GMQ__M_CONNECTED:
+        if (c->acks && !c->blocked)
+            return c->acks_since + ACKS_HELD_NS;
         if (!c->limits.keep_alive_s)
             return INT64_MAX;
         return ping_due(c) < dead_due(c) ? ping_due(c) : dead_due(c);
