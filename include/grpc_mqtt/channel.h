@@ -71,11 +71,11 @@ GMQ_API gmq_status gmq_rpc_start(gmq_rpc *rpc, const char *path, gmq_rpc_kind ki
 GMQ_API gmq_status gmq_rpc_start_with(gmq_rpc *rpc, const char *path, gmq_rpc_kind kind,
                                       const void *data, size_t len);
 
-/** Sends one message (copied). Blocks while the send buffer is full: for ever where the server waits
- *  for its own messages to be received, which then takes another thread.
- *  Errors: GMQ_E_CLOSED (the call is over: gmq_rpc_finish() and gmq_rpc_code() tell how),
- *  GMQ_E_STATE (not started, the sending side is closed, a second message where the kind allows
- *  one), GMQ_E_TOO_LARGE, GMQ_E_NOMEM. Since 0.1. */
+/** Sends one message (copied). Blocks while the send buffer is full: for ever where the server
+ * waits for its own messages to be received, which then takes another thread. Errors: GMQ_E_CLOSED
+ * (the call is over: gmq_rpc_finish() and gmq_rpc_code() tell how), GMQ_E_STATE (not started, the
+ * sending side is closed, a second message where the kind allows one), GMQ_E_TOO_LARGE,
+ * GMQ_E_NOMEM. Since 0.1. */
 GMQ_API gmq_status gmq_rpc_send(gmq_rpc *rpc, const void *data, size_t len);
 
 /** Says that no more will be sent. Idempotent. Errors: GMQ_E_STATE (not started). Since 0.1. */
@@ -106,8 +106,8 @@ GMQ_API void gmq_rpc_cancel(gmq_rpc *rpc);
  *  Since 0.1. */
 GMQ_API void gmq_rpc_cancel_with(gmq_rpc *rpc, int32_t code, const char *details);
 
-/** How the call ended, a gRPC status; -1 until its end was seen: for certain once gmq_rpc_recv() has
- *  given NULL, or after gmq_rpc_finish(). Since 0.1. */
+/** How the call ended, a gRPC status; -1 until its end was seen: for certain once gmq_rpc_recv()
+ * has given NULL, or after gmq_rpc_finish(). Since 0.1. */
 GMQ_API int32_t gmq_rpc_code(const gmq_rpc *rpc);
 
 /** The details of that status; "" when there are none yet. Borrowed as long as the rpc. Since 0.1.
