@@ -136,6 +136,13 @@ def test_a_grpc_server_behind_the_gateway(start, start_gateway, url, demo_protos
     assert run("typed_client", url, "unary", "")[2] == "INVALID_ARGUMENT: a name is needed\n"
 
 
+def test_a_gateway_inside_a_program(start, url, demo_protoset):
+    port = free_port()
+    start(sys.executable, PYTHON / "server.py", str(port))
+    start(BUILD / "bin/gateway", url, demo_protoset, f"127.0.0.1:{port}")
+    assert run("typed_client", url) == (0, ALL_KINDS, "")
+
+
 @pytest.mark.usefixtures("typed_server")
 def test_a_python_client(url):
     done = subprocess.run(
