@@ -64,11 +64,13 @@ def start_broker(tmp_path):
 
 @pytest.fixture
 def channel_to():
-    """channel(url) that is closed after the test, connected before it is returned."""
+    """channel(url) that is closed after the test, connected before it is returned.
+
+    What is held against the table here is the session dialect."""
     started = []
 
     def start(url, ready=True):
-        started.append(grpc_mqtt.channel(url))
+        started.append(grpc_mqtt.channel(url, {"dialect": "session"}))
         if ready:
             grpc.channel_ready_future(started[-1]).result(timeout=PATIENCE)
         return started[-1]
@@ -244,7 +246,7 @@ calls[0].result()
 
 def test_row_6_client_killed(broker, base, relay_protoset, start_gateway, server):
     start_gateway(broker.url(base, watchdog_ms=1000), (relay_protoset, server.target))
-    url = broker.url(base, heartbeat_ms=100)
+    url = broker.url(base, heartbeat_ms=100, dialect="session")
     client = Process(sys.executable, "-c", CLIENT, url)
     try:
         for _ in range(3):
