@@ -590,6 +590,15 @@ static void take_status(gmq__engine *engine, gmq__lcall *c, gmq__span body, int6
     answered(engine, c, (int32_t)end.number, end.text, md, now);
 }
 
+/* Of a stream there is always an event before the first message, as in the session dialect. */
+static bool no_initial(gmq__engine *engine, gmq__lcall *c)
+{
+    if (c->initial_done || !gmq__rpc_server_streams(c->call.kind))
+        return true;
+    c->initial_done = true;
+    return gmq__call_initial(engine, &c->call, NULL);
+}
+
 void gmq__link_client_call_frame(gmq__engine *engine, gmq__lcall *c, const gmq__link_frame *f,
                                  gmq_buf *buf, int64_t now)
 {
@@ -602,6 +611,8 @@ void gmq__link_client_call_frame(gmq__engine *engine, gmq__lcall *c, const gmq__
     case GMQ__LINK_MESSAGE:
         if (second)
             fail_str(engine, c, GMQ_CODE_INTERNAL, "the answer has a second message", now);
+        else if (!no_initial(engine, c))
+            fail_str(engine, c, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", now);
         else if (!gmq__lcall_message(engine, c, f, buf, &fault))
             fail_str(engine, c, fault.code, fault.text, now);
         else
