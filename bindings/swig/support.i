@@ -60,6 +60,8 @@ static uint64_t gmq_swig_tag_of(const gmq_swig_news *news, const gmq_event *even
         if (news->calls[i] == call)
             return news->tags[i];
     }
+    if (call && gmq_event_type_of(event) == GMQ_EVENT_CALL)
+        return gmq_call_owner_tag(call); /* the server's: several may share a queue */
     return gmq_event_tag(event);
 }
 

@@ -1,7 +1,6 @@
 """Takes events from a loop's queue and hands them out: no thread.
 
-The channels of a loop share one queue. A server has its own: what comes with a new call does not
-say which server it is for. The loop watches the queue's descriptor; each time that it is readable a
+The channels and servers of a loop share one queue. The loop watches the queue's descriptor; each time that it is readable a
 bounded batch is taken, so that other work of the loop has its turn. As in `_pump.py` the handing
 out is done in C, into lists; then whom they belong to is told, once for a run of its events.
 """
@@ -94,7 +93,7 @@ _pumps: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.ref[Pump]] 
 
 
 def pump_of(loop: asyncio.AbstractEventLoop) -> Pump:
-    """The pump that the channels of `loop` share; it lives as long as one of them keeps it."""
+    """The pump that the channels and servers of `loop` share; it lives as long as one of them keeps it."""
     reference = _pumps.get(loop)
     pump = reference() if reference is not None else None
     if pump is None or pump.generation != _fork.generation():

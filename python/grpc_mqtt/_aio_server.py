@@ -15,7 +15,7 @@ import grpc
 import grpc.aio
 
 from grpc_mqtt import _fork, gmq
-from grpc_mqtt._aio_pump import Endpoint, Link, Pump, working_loop
+from grpc_mqtt._aio_pump import Endpoint, Link, pump_of, working_loop
 from grpc_mqtt._aio_rpc import (
     CallOverError,
     Context,
@@ -35,7 +35,6 @@ from grpc_mqtt._types import MethodHandler
 _LOGGER = logging.getLogger("grpc_mqtt")
 
 _START_PATIENCE = 15.0  # s that start() waits for the outcome of the first attempt to connect
-_SERVER_TAG = 0  # that of new calls
 _END = object()
 
 _NEW, _STARTED, _STOPPING, _STOPPED = range(4)
@@ -45,7 +44,7 @@ class _Endpoint(Endpoint):
     """Events of the server itself; new calls among them."""
 
     def __init__(self, core: _Core) -> None:
-        super().__init__(core.pump, "server", _SERVER_TAG)
+        super().__init__(core.pump, "server", core.pump.new_tag())
         self.core = core
 
     def take(self, kind: int, code: int, text: str, body: Any, metadata: Any) -> None:
@@ -77,7 +76,7 @@ class _Core:
         self.interceptors = interceptors
         self.limit = limit
         self.methods = Methods()
-        self.pump = Pump(working_loop())
+        self.pump = pump_of(working_loop())
         self.loop = self.pump.loop
         self.stage = _NEW
         self.active = 0  # calls that count against the limit

@@ -334,3 +334,22 @@ def test_destruction_on_other_threads():
     ended = {events_until(queue, gmq.EVENT_FINISHED)[-1][1] for _ in range(32)}
     assert ended == set(range(1, 33))
     server.stop()
+
+
+def test_servers_that_share_a_queue():
+    """A new call is handed out under the tag of its server."""
+    queue, methods = gmq.Queue(), gmq.MethodMap()
+    methods.add("/test.Echo/Unary", gmq.RPC_UNARY)
+    names = {1: "loopback://sharing/a", 2: "loopback://sharing/b"}
+    servers = [gmq.Server(url, None, methods, queue, tag) for tag, url in names.items()]
+    clients = {tag: gmq.Client(url, None, None, queue, tag + 10) for tag, url in names.items()}
+    calls = []
+    for tag in (2, 1):
+        rows = {number: ([], []) for number in (1, 2, 11, 12, 99)}
+        calls.append(
+            clients[tag].start_with("/test.Echo/Unary", 0, None, 20_000, None, 99, b"x", 1)
+        )
+        while not (found := [n for n in (1, 2) for row in rows[n][1] if row[0] == gmq.EVENT_CALL]):
+            assert queue.deliver(rows, 20_000, 64)
+        assert found == [tag]
+    assert len(servers) == len(calls) == 2
