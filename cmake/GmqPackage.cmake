@@ -3,7 +3,7 @@
 # Names of the tree as an installed package has them, so that examples and tests read alike.
 add_library(grpc_mqtt::grpc_mqtt ALIAS grpc_mqtt)
 add_library(grpc_mqtt::protobuf-c ALIAS PkgConfig::PROTOBUF_C)
-set(GRPC_MQTT_PROTO_DIR ${PROJECT_SOURCE_DIR}/proto)
+set(GRPC_MQTT_PROTO_DIR ${PROJECT_SOURCE_DIR}/proto CACHE INTERNAL "For grpc_mqtt_generate()")
 if(GMQ_BUILD_CODEGEN)
     include(GrpcMqttGenerate)
 endif()

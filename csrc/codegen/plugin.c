@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 #include "codegen/emit.h"
 #include "codegen/model.h"
 
@@ -95,16 +96,33 @@ static gmq_status respond(plugin *p, gmq__bytes *out)
     return GMQ_OK;
 }
 
+static void *allocate(void *failed, size_t size)
+{
+    void *memory = gmq__malloc(size);
+    *(bool *)failed |= !memory;
+    return memory;
+}
+
+static void release(void *failed, void *memory)
+{
+    (void)failed;
+    gmq__free(memory);
+}
+
 gmq_status gmq__plugin_run(gmq__span request, gmq__bytes *out)
 {
-    gmq__request_pb *pb =
-        google__protobuf__compiler__code_generator_request__unpack(NULL, request.len, request.data);
+    bool no_memory = false;
+    ProtobufCAllocator allocator = {allocate, release, &no_memory};
+    gmq__request_pb *pb = google__protobuf__compiler__code_generator_request__unpack(
+        &allocator, request.len, request.data);
+    if (!pb && no_memory)
+        return gmq__fail_nomem();
     if (!pb)
         return gmq__fail(GMQ_E_PARSE, "%zu bytes that are no CodeGeneratorRequest", request.len);
     plugin p = {.request = pb};
     gmq_status status = respond(&p, out);
     gmq__model_free(&p.model);
     gmq__scratch_free(&p.scratch);
-    google__protobuf__compiler__code_generator_request__free_unpacked(pb, NULL);
+    google__protobuf__compiler__code_generator_request__free_unpacked(pb, &allocator);
     return status;
 }
