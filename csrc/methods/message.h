@@ -64,8 +64,9 @@ ProtobufCAllocator *gmq__message_allocator(void);
 gmq_status gmq__message_wrap(gmq_message **out, ProtobufCMessage *node);
 
 /* Bytes as protobuf allows them -> bytes that protobuf-c reads in the same way, see the source.
- * Errors: GMQ_E_PARSE, GMQ_E_NOMEM. */
-gmq_status gmq__message_tidy(gmq__bytes *out, const gmq_type *type, gmq__span in);
+ * `memory` bounds what the message takes. Errors: GMQ_E_PARSE, GMQ_E_TOO_LARGE, GMQ_E_NOMEM. */
+gmq_status gmq__message_tidy(gmq__bytes *out, const gmq_type *type, gmq__span in, size_t memory);
+gmq_status gmq__message_fail_memory(const gmq_type *type, size_t memory); /* GMQ_E_TOO_LARGE */
 #define GMQ__TIDY_FIELD 19000 /* of what it wraps up; nothing else has this number then */
 
 /* After protobuf-c has read: takes what was wrapped up out again, keeps one entry of a key, checks

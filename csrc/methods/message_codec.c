@@ -11,11 +11,16 @@ static size_t memory_for(size_t len, size_t memory_max)
     return memory_max ? memory_max : ((size_t)16 << 20) + 128 * len;
 }
 
+gmq_status gmq__message_fail_memory(const gmq_type *type, size_t memory)
+{
+    return gmq__fail(GMQ_E_TOO_LARGE, "%s: decoding takes more than %zu bytes of memory",
+                     type->name, memory);
+}
+
 static gmq_status fail_unpack(const gmq_type *type, const gmq__budget *budget)
 {
     if (budget->exceeded)
-        return gmq__fail(GMQ_E_TOO_LARGE, "%s: decoding takes more than %zu bytes of memory",
-                         type->name, budget->total);
+        return gmq__message_fail_memory(type, budget->total);
     if (budget->no_memory)
         return gmq__fail_nomem();
     return gmq__fail(GMQ_E_PARSE, "%s: malformed", type->name);
@@ -43,9 +48,10 @@ gmq_status gmq_message_decode(gmq_message **out, const gmq_type *type, const voi
                          len, MESSAGE_MAX);
     gmq__bytes tidy = {0};
     ProtobufCMessage *node = NULL;
-    gmq_status status = gmq__message_tidy(&tidy, type, gmq__span_of(data, len));
+    size_t memory = memory_for(len, memory_max);
+    gmq_status status = gmq__message_tidy(&tidy, type, gmq__span_of(data, len), memory);
     if (!status)
-        status = unpack(&node, type, gmq__bytes_span(&tidy), memory_for(len, memory_max));
+        status = unpack(&node, type, gmq__bytes_span(&tidy), memory);
     gmq__bytes_free(&tidy);
     if (!status)
         status = gmq__message_settle(node);

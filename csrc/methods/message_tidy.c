@@ -35,6 +35,8 @@ typedef struct tidier {
     gmq__bytes *out;
     gmq__bytes pieces, runs;
     const uint8_t *start;
+    const gmq_type *type;
+    size_t memory, left; /* that all may take; and of it what messages do not take yet */
 } tidier;
 
 /* The message that is being read. */
@@ -62,8 +64,23 @@ static gmq_status malformed(const tidier *t, const level *l, const gmq_field *f,
 
 static gmq_status check_memory(const tidier *t)
 {
-    bool failed = t->out->failed || t->pieces.failed || t->runs.failed;
-    return failed ? gmq__fail_nomem() : GMQ_OK;
+    if (t->out->failed || t->pieces.failed || t->runs.failed)
+        return gmq__fail_nomem();
+    if (t->out->len + t->pieces.len + t->runs.len > t->memory)
+        return gmq__message_fail_memory(t->type, t->memory);
+    return GMQ_OK;
+}
+
+/* A message takes its memory when protobuf-c reads it; but work goes with it now already, and with
+ * the number of its fields, which may be many where they share a place. */
+static gmq_status take_memory(tidier *t, const gmq_type *type)
+{
+    size_t fields = type->n_fields * sizeof(void *), size = type->pb.sizeof_message;
+    size_t need = size > fields ? size : fields;
+    if (t->left < need)
+        return gmq__message_fail_memory(t->type, t->memory);
+    t->left -= need;
+    return GMQ_OK;
 }
 
 /* ---- Reading */
@@ -410,12 +427,15 @@ static gmq_status tidy_message(tidier *t, const gmq__place *place, size_t first)
     level l = {.place = place, .type = place->type, .runs = t->runs.len / sizeof(run)};
     size_t pieces = t->pieces.len, runs = t->runs.len;
     size_t size = (l.type->n_singles + l.type->n_oneofs) * sizeof(run);
+    gmq_status status = take_memory(t, l.type);
+    if (status)
+        return status;
     if (size && !gmq__bytes_reserve(&t->runs, size))
         return gmq__fail_nomem();
     if (size)
         memset(t->runs.data + runs, 0, size);
     t->runs.len += size;
-    gmq_status status = read_pieces(t, &l, first);
+    status = read_pieces(t, &l, first);
     if (!status)
         status = put_runs(t, &l);
     t->pieces.len = pieces;
@@ -423,9 +443,9 @@ static gmq_status tidy_message(tidier *t, const gmq__place *place, size_t first)
     return status;
 }
 
-gmq_status gmq__message_tidy(gmq__bytes *out, const gmq_type *type, gmq__span in)
+gmq_status gmq__message_tidy(gmq__bytes *out, const gmq_type *type, gmq__span in, size_t memory)
 {
-    tidier t = {.out = out, .start = in.data};
+    tidier t = {.out = out, .start = in.data, .type = type, .memory = memory, .left = memory};
     gmq__place place = {.type = type};
     size_t first;
     gmq_status status = push_piece(&t, in, &first);

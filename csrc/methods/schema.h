@@ -120,6 +120,7 @@ struct gmq_schema {
     gmq__map methods;                     /* path -> gmq_method */
     gmq__pointers types, enums, services; /* in order of declaration */
     bool has_required;                    /* some field of some type is */
+    size_t work;                          /* bytes of names that were compared to build it */
 };
 
 /* What a message begins with. */

@@ -9,30 +9,35 @@ typedef Google__Protobuf__DescriptorProto message_pb;
 typedef Google__Protobuf__FieldDescriptorProto field_pb;
 typedef Google__Protobuf__ServiceDescriptorProto service_pb;
 
-/* The longest name that begins with a scope or one around it: "a.b.C" is looked for as
- * "scope.a.b.C" first, then with one level of scope less. NULL = out of memory or unknown. */
-static gmq__symbol *find_relative(const gmq_schema *schema, const char *scope, const char *name,
+/* Bytes of names that may be compared: what it takes grows with the square of a name's length. */
+#define WORK_MAX ((size_t)1 << 30)
+
+/* Looks for "a.b.C" as "scope.a.b.C" first, then with one level of scope less. NULL = unknown, out
+ * of memory, too much work. */
+static gmq__symbol *find_relative(gmq_schema *schema, const char *scope, const char *name,
                                   gmq__bytes *scratch)
 {
     size_t scope_len = strlen(scope);
-    for (;;) {
+    while (schema->work <= WORK_MAX) {
         gmq__bytes_clear(scratch);
         gmq__bytes_put(scratch, scope, scope_len);
         gmq__bytes_put_str(scratch, scope_len ? "." : "");
         gmq__bytes_put_str(scratch, name);
-        gmq__symbol *symbol =
-            scratch->failed ? NULL : gmq__map_get(&schema->symbols, gmq__bytes_span(scratch));
-        if (symbol || !scope_len || scratch->failed)
+        if (scratch->failed)
+            return NULL;
+        schema->work += scratch->len;
+        gmq__symbol *symbol = gmq__map_get(&schema->symbols, gmq__bytes_span(scratch));
+        if (symbol || !scope_len)
             return symbol;
         while (scope_len && scope[scope_len - 1] != '.')
             scope_len--;
         scope_len -= scope_len != 0;
     }
+    return NULL;
 }
 
 /* Descriptors of protoc have full names, with a dot in front; others may not. */
-static gmq_status find(gmq__symbol **out, const gmq_schema *schema, const char *scope,
-                       const char *name)
+static gmq_status find(gmq__symbol **out, gmq_schema *schema, const char *scope, const char *name)
 {
     if (*name == '.') {
         *out = gmq__schema_symbol(schema, name + 1);
@@ -40,9 +45,13 @@ static gmq_status find(gmq__symbol **out, const gmq_schema *schema, const char *
     }
     gmq__bytes scratch = {0};
     *out = find_relative(schema, scope, name, &scratch);
-    gmq_status status = scratch.failed ? gmq__fail_nomem() : GMQ_OK;
+    bool failed = scratch.failed;
     gmq__bytes_free(&scratch);
-    return status;
+    if (failed)
+        return gmq__fail_nomem();
+    if (schema->work > WORK_MAX)
+        return gmq__fail(GMQ_E_TOO_LARGE, "type names without a leading dot take too long to find");
+    return GMQ_OK;
 }
 
 /* ---- Types of fields */

@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -392,6 +393,34 @@ static void memory_is_bounded(void **state)
     assert_refused(&set, GMQ_E_TOO_LARGE, "bytes of memory");
 }
 
+/* A name without a leading dot is looked for in every scope: many of them in a deep one are given
+ * up. */
+static void work_is_bounded(void **state)
+{
+    (void)state;
+    gmq__bytes set = {0}, content = {0}, message = {0}, package = {0};
+    for (int i = 0; i < 10000; i++)
+        gmq__bytes_put(&package, "a.", 2);
+    gmq__bytes_put(&package, "a", 2);
+    message_set(&set, NULL, NULL, 0);
+    pb_str(&message, 1, "N");
+    for (unsigned i = 1; i < 1000; i++) {
+        char name[16];
+        gmq__bytes field = {0};
+        snprintf(name, sizeof name, "f%u", i);
+        pb_str(&field, 1, name);
+        pb_uint(&field, 3, i);
+        pb_str(&field, 6, "t.M");
+        pb_sub(&message, 2, &field);
+    }
+    pb_sub(&content, 4, &message);
+    pb_str(&content, 1, "other.proto"); /* the last one counts */
+    pb_str(&content, 2, (const char *)package.data);
+    gmq__bytes_free(&package);
+    file_set(&set, NULL, &content);
+    assert_refused(&set, GMQ_E_TOO_LARGE, "take too long to find");
+}
+
 static void survives_failed_allocations(void **state)
 {
     (void)state;
@@ -434,6 +463,7 @@ int main(void)
         cmocka_unit_test(refuses_services),
         cmocka_unit_test(a_missing_file_is_named),
         cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(work_is_bounded),
         cmocka_unit_test(survives_failed_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
