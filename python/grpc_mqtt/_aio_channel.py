@@ -62,8 +62,11 @@ class _Connection(Link):
 
     handle: gmq.Client
 
-    def __init__(self, endpoint: Endpoint, client: gmq.Client) -> None:
+    def __init__(
+        self, endpoint: Endpoint, client: gmq.Client, metadata: tuple[tuple[str, str], ...]
+    ) -> None:
         super().__init__(endpoint, client)
+        self.metadata = metadata  # goes with every call
         self.closed = False
         self.calls: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -147,6 +150,8 @@ class _Method:
             raise grpc.aio.UsageError(_NO_CREDENTIALS)
         state = State(connection, self._deserializer, self.unary_response, details.timeout)
         metadata = tuple(details.metadata) if details.metadata else None
+        if connection.metadata:
+            metadata = (*connection.metadata, *(metadata or ()))
         try:
             data = self._serialized(request) if has_request else None
             options = call_options(details.wait_for_ready, compression)
@@ -310,15 +315,15 @@ class Channel(MultiCallables, grpc.aio.Channel):
         descriptors: DescriptorsLike,
     ) -> None:
         self._interceptors = sort_interceptors(interceptors)
-        library_options, method_map = channel_options(url, options, compression, descriptors)
+        ours, methods, metadata = channel_options(url, options, compression, descriptors)
         pump = pump_of(working_loop())
         endpoint = Endpoint(pump, "channel", pump.new_tag())
         try:
-            client = gmq.Client(url, library_options, method_map, pump.queue, endpoint.tag)
+            client = gmq.Client(url, ours, methods, pump.queue, endpoint.tag)
         except BaseException:
             pump.forget(endpoint.tag)
             raise
-        self._connection = _Connection(endpoint, client)
+        self._connection = _Connection(endpoint, client, metadata)
 
     async def __aenter__(self) -> Channel:
         return self

@@ -1,8 +1,9 @@
 """Takes events from a loop's queue and hands them out: no thread.
 
-The channels and servers of a loop share one queue. The loop watches the queue's descriptor; each time that it is readable a
-bounded batch is taken, so that other work of the loop has its turn. As in `_pump.py` the handing
-out is done in C, into lists; then whom they belong to is told, once for a run of its events.
+The channels and servers of a loop share one queue. The loop watches the queue's descriptor; each
+time that it is readable a bounded batch is taken, so that other work of the loop has its turn. As
+in `_pump.py` the handing out is done in C, into lists; then whom they belong to is told, once for a
+run of its events.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ _pumps: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.ref[Pump]] 
 
 
 def pump_of(loop: asyncio.AbstractEventLoop) -> Pump:
-    """The pump that the channels and servers of `loop` share; it lives as long as one of them keeps it."""
+    """The pump that what is made on `loop` shares; it lives as long as one of that keeps it."""
     reference = _pumps.get(loop)
     pump = reference() if reference is not None else None
     if pump is None or pump.generation != _fork.generation():

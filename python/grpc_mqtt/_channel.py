@@ -99,6 +99,8 @@ class _MultiCallable:
             text = f"UNAUTHENTICATED:{_NO_CREDENTIALS}"
             return self._failed(grpc.StatusCode.UNAUTHENTICATED, _NO_CREDENTIALS, text)
         pairs = None if metadata is None else tuple(metadata)
+        if pump.metadata:
+            pairs = (*pump.metadata, *(pairs or ()))
         options = call_options(wait_for_ready, compression)
         milliseconds = timeout_ms(timeout)
         state = CallState(pump, self._deserializer, self.unary_response, timeout)
@@ -349,8 +351,8 @@ class Channel(MultiCallables, grpc.Channel):
         descriptors: DescriptorsLike,
     ) -> None:
         self._pump: Pump | None = None  # for __del__, should what follows fail
-        library_options, method_map = channel_options(url, options, compression, descriptors)
-        self._pump = pump = Pump(url, library_options, method_map)
+        ours, methods, metadata = channel_options(url, options, compression, descriptors)
+        self._pump = pump = Pump(url, ours, methods, metadata)
         self._subscribers = _Subscribers(pump)
 
     def subscribe(self, callback: _StateCallback, try_to_connect: bool | None = False) -> None:

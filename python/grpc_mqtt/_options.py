@@ -107,13 +107,26 @@ def channel_options(
     options: OptionsLike,
     compression: grpc.Compression | None,
     descriptors: DescriptorsLike,
-) -> tuple[gmq.Options, gmq.MethodMap | None]:
-    """As split(). `compression` is that of what is sent, unless a level is given otherwise."""
-    ours, methods = split(options, descriptors)
+) -> tuple[gmq.Options, gmq.MethodMap | None, tuple[tuple[str, str], ...]]:
+    """As split(), and the metadata that goes with every call: a user agent, where one is asked for.
+
+    `compression` is that of what is sent, unless a level is given otherwise.
+    """
+    pairs = tuple(_pairs(options))
+    ours, methods = split(pairs, descriptors)
     level = level_of(compression)
     if level and not ours.get_int(url, "client_clevel"):
         ours.set_int("client_clevel", level)
-    return ours, methods
+    return ours, methods, _user_agent(dict(pairs))
+
+
+def _user_agent(options: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    first, last = (options.get(f"grpc.{which}_user_agent") for which in ("primary", "secondary"))
+    if not first and not last:
+        return ()
+    ours = f"grpc-python/{grpc.__version__} grpc-mqtt/{gmq.version()}"
+    words = (_text(first), ours, _text(last))
+    return (("user-agent", " ".join(str(word) for word in words if word)),)
 
 
 @functools.cache

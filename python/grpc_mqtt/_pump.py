@@ -51,7 +51,14 @@ class Watched(Protocol):
 class Pump:
     """Queue and client of one channel."""
 
-    def __init__(self, url: str, options: gmq.Options, method_map: gmq.MethodMap | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        options: gmq.Options,
+        method_map: gmq.MethodMap | None,
+        metadata: tuple[tuple[str, str], ...],
+    ) -> None:
+        self.metadata = metadata  # goes with every call
         self.generation = _fork.generation()
         self.queue = gmq.Queue()
         self.calls: dict[

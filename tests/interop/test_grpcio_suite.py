@@ -2,16 +2,22 @@
 
 import shutil
 import sys
+from concurrent import futures
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "grpcio_suite"))
 
-from known import REQUIRED, reason
+from known import QUICK, REQUIRED, dialect_of, reason
 from suite import Suite, package_directory
 
 pytestmark = pytest.mark.slow
+
+RUNS = [
+    *((module, dialect) for module in REQUIRED for dialect in ("link", "session")),
+    *((module, dialect_of(module, "auto")) for module in QUICK),
+]
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +27,22 @@ def suite():
     return Suite()
 
 
+@pytest.fixture(scope="module")
+def outcomes(suite, broker):
+    """(module, dialect) -> future of its outcome: many wait more than they work."""
+    url = broker.url("tests/grpcio_suite")
+    with futures.ThreadPoolExecutor(3) as pool:
+        yield {
+            (module, dialect): pool.submit(
+                suite.run, module, f"{url}/{dialect}?dialect={dialect}", package_directory()
+            )
+            for module, dialect in RUNS
+        }
+
+
 @pytest.mark.timeout(600)  # the first one fetches
-@pytest.mark.parametrize("module", REQUIRED)
-def test_module(suite, broker, module):
-    outcome = suite.run(module, broker.url("tests/grpcio_suite"), package_directory())
+@pytest.mark.parametrize("module, dialect", RUNS)
+def test_module(outcomes, module, dialect):
+    outcome = outcomes[module, dialect].result()
     surprises = [test for test in outcome.failed if reason(module, test) is None]
     assert outcome.count > 0 and not surprises, outcome.output

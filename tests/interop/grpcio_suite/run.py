@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Runs grpcio's own tests over MQTT and prints a table.
 
-    tests/interop/grpcio_suite/run.py [--loopback | --grpcio] [--output DIR] [MODULE...]
+    tests/interop/grpcio_suite/run.py [--loopback | --grpcio] [--dialect D] [--output DIR]
+                                      [--all | MODULE...]
 
 MODULE is a path below grpcio_tests without .py, also a pattern: unit/_api_test, 'tests_aio/unit/*'.
-Without any: those that must pass. GMQ_BUILD_DIR is the build whose package is tried (build/).
+Without any: those that CI runs; --all: everything. GMQ_BUILD_DIR is the build whose package is
+tried (build/).
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
-from known import REQUIRED, reason  # noqa: E402
+from known import ALL, NOT_RUN, QUICK, REQUIRED, dialect_of, reason  # noqa: E402
 from stack import Broker  # noqa: E402
 from suite import Outcome, Suite, package_directory  # noqa: E402
 
@@ -75,19 +77,28 @@ def main() -> int:
         const="grpcio",
         help="nothing replaced: how grpcio itself does",
     )
+    parser.add_argument(
+        "--dialect", choices=("auto", "link", "session"), default="auto", help="default: auto"
+    )
     parser.add_argument("--output", type=Path, help="a directory for what each module printed")
     parser.add_argument("--patience", type=float, default=300, help="seconds for a module")
+    parser.add_argument("--all", action="store_true", help="every module, in ten minutes or so")
     parser.add_argument("modules", nargs="*")
     parser.set_defaults(kind="mqtt")
     args = parser.parse_args()
     suite = Suite()
-    modules = [name for pattern in args.modules for name in suite.modules(pattern)]
-    if args.modules and not modules:
-        parser.error(f"no such module: {' '.join(args.modules)}")
+    patterns = ALL if args.all else args.modules
+    modules = [name for pattern in patterns for name in suite.modules(pattern)]
+    if patterns and not modules:
+        parser.error(f"no such module: {' '.join(patterns)}")
     good = []
     with address(args.kind) as url:
-        for module in modules or REQUIRED:
-            outcome = suite.run(module, url, package_directory(), args.patience)
+        for module in modules or REQUIRED + QUICK:
+            if module in NOT_RUN and args.kind != "grpcio":
+                print(f"{'-':7} {module:58} not run: {NOT_RUN[module]}")
+                continue
+            query = f"?dialect={dialect_of(module, args.dialect)}"
+            outcome = suite.run(module, url and url + query, package_directory(), args.patience)
             if args.output:
                 args.output.mkdir(parents=True, exist_ok=True)
                 (args.output / f"{module}.log").write_text(outcome.output)

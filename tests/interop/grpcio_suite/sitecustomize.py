@@ -1,8 +1,8 @@
 """Makes grpc.server() and grpc.insecure_channel(), also those of grpc.aio, go over MQTT.
 
 Python imports it by its name where its directory is on PYTHONPATH. Port number N becomes the base
-topic GRPC_SUITE_URL/N. A number that nobody else has comes from a TCP port that is bound but not
-listened on, as long as the process lives.
+topic GRPC_SUITE_URL/N, before its query. A number that nobody else has comes from a TCP port that
+is bound but not listened on, as long as the process lives.
 """
 
 import os
@@ -17,7 +17,7 @@ import grpc.experimental.aio
 import grpc_mqtt
 import grpc_mqtt.aio
 
-URL = os.environ["GRPC_SUITE_URL"]
+URL, _, QUERY = os.environ["GRPC_SUITE_URL"].partition("?")
 _reserved = []
 
 
@@ -37,7 +37,7 @@ def _number(address):
 
 
 def _url(number):
-    return f"{URL}/{number}"
+    return f"{URL}/{number}?{QUERY}"
 
 
 def _arguments(options):

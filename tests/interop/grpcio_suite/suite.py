@@ -98,16 +98,19 @@ class Suite:
 
     def _generated(self) -> Path:
         """Code of the .proto files that the tests import."""
-        out = self.cache / "generated"
+        out = self.cache / "generated-2"
         if out.exists():
             return out
         work = self.cache / "generating"
         work.mkdir(exist_ok=True)
         self._protoc(work, self.source, "src/proto/grpc/testing")
         self._protoc(work, self.source / "src/python/grpcio_tests", "tests/testing/proto")
+        for part in ("payload", "requests", "responses", "service"):
+            folder = f"tests/protoc_plugin/protos/{part}"
+            self._protoc(work, self.source / "src/python/grpcio_tests", folder)
         # tests/ is a package of the source; what is generated for it must stand in there.
-        for file in (work / "tests/testing/proto").glob("*.py"):
-            file.rename(self.source / "src/python/grpcio_tests/tests/testing/proto" / file.name)
+        for file in (work / "tests").rglob("*.py"):
+            file.rename(self.source / "src/python/grpcio_tests" / file.relative_to(work))
         work.rename(out)
         return out
 
