@@ -51,12 +51,13 @@ unsigned gmq__needs_of(const gmq__gen_method *method)
 static const char head_text[] =
     "/* Made by protoc-gen-grpc-mqtt-c from $file$: to be made again, not to be edited.\n"
     " *\n"
-    " * A function that returns a gmq_status fails for misuse, want of memory, or because its "
-    "call\n"
-    " * is over (GMQ_E_CLOSED). How a call went is another matter: a gRPC status with details.\n"
+    " * A function that returns a gmq_status fails for misuse, want of memory, or because its\n"
+    " * call is over (GMQ_E_CLOSED). How a call went is another matter: a gRPC status with "
+    "details.\n"
     " * Messages that you give to a function stay yours. Messages that a function gives you, and\n"
     " * requests that your handlers are given, are yours to free: <message>__free_unpacked(m, "
-    "NULL).\n"
+    "NULL)\n"
+    " * or, where a nested message has none, protobuf_c_message_free_unpacked(&m->base, NULL).\n"
     " */\n"
     "#ifndef GRPC_MQTT_$ident$__INCLUDED\n"
     "#define GRPC_MQTT_$ident$__INCLUDED\n"
@@ -197,6 +198,7 @@ void gmq__emit_source(gmq__bytes *out, const gmq__gen_file *file)
         gmq__bytes_put_str(out, unpack_helper);
         gmq__emit_client_helpers(out, needs);
         gmq__emit_server_helpers(out, needs);
+        gmq__emit_events_helpers(out, needs);
     }
     for (size_t i = 0; i < file->n_services; i++) {
         put_comment(out, "service ", file->services[i].full_name, "");

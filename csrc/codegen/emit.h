@@ -1,5 +1,5 @@
-/* The two files made of one .proto. The halves of a service are in sources of their own:
- * emit_client.c and emit_server.c; each has a part of the header and a part of the source. */
+/* The two files made of one .proto. The parts of a service are in sources of their own:
+ * emit_client.c, emit_events.c, emit_server.c; each has a part of the header and of the source. */
 #ifndef GMQ_CODEGEN_EMIT_H
 #define GMQ_CODEGEN_EMIT_H
 
@@ -28,6 +28,13 @@ unsigned gmq__needs_of(const gmq__gen_method *method);
 void gmq__emit_client_header(gmq__bytes *out, const gmq__gen_service *service);
 void gmq__emit_client_helpers(gmq__bytes *out, unsigned needs);
 void gmq__emit_client_source(gmq__bytes *out, const gmq__gen_service *service);
+
+/* A method on a client of the program's own; after the helpers of the client and the server. */
+void gmq__emit_events_header(gmq__bytes *out, const gmq__gen_method *method,
+                             const gmq__var vars[GMQ__METHOD_VARS]);
+void gmq__emit_events_helpers(gmq__bytes *out, unsigned needs);
+void gmq__emit_events_source(gmq__bytes *out, const gmq__gen_method *method,
+                             const gmq__var vars[GMQ__METHOD_VARS]);
 
 void gmq__emit_server_header(gmq__bytes *out, const gmq__gen_service *service);
 void gmq__emit_server_helpers(gmq__bytes *out, unsigned needs);

@@ -109,6 +109,7 @@ void gmq__emit_client_header(gmq__bytes *out, const gmq__gen_service *service)
     for (size_t i = 0; i < service->n_methods; i++) {
         gmq__method_vars(service, &service->methods[i], vars);
         put_method_head(out, &service->methods[i], vars);
+        gmq__emit_events_header(out, &service->methods[i], vars);
     }
 }
 
@@ -336,5 +337,6 @@ void gmq__emit_client_source(gmq__bytes *out, const gmq__gen_service *service)
     for (size_t i = 0; i < service->n_methods; i++) {
         gmq__method_vars(service, &service->methods[i], vars);
         put_method_body(out, &service->methods[i], vars);
+        gmq__emit_events_source(out, &service->methods[i], vars);
     }
 }

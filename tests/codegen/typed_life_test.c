@@ -200,60 +200,131 @@ static void turn(void *self, Turner__Turn_Call *call, Outer *request)
     outer__free_unpacked(request, NULL);
 }
 
-/* A client's call with a tag that a server has given to a call of its own, on the same queue. */
-static void client_and_servers_share_a_queue_test(void **state)
+static void turn_one_of_all(void *self, Turner__TurnAll_Call *call, Outer *request)
 {
-    static const Turner_Handlers handlers = {.turn = {.request = turn}};
-    static const Demo__V1__Demo_Handlers none;
+    ok(turner__turn_all__write(call, request->inner));
+    outer__free_unpacked(request, NULL);
+    ++*(int *)self;
+    gmq_call_read(call->base.call, 1);
+}
+
+static void all_are_turned(void *self, Turner__TurnAll_Call *call)
+{
+    (void)self;
+    ok(gmq_call_finish(call->base.call, GMQ_CODE_OK, NULL, NULL));
+}
+
+/* Servers of two services and a client, on one queue and thread. */
+typedef struct shared {
     gmq_queue *queue;
     gmq_server *server;
     gmq_client *client;
-    gmq_method_map *map;
-    gmq_call *call;
     Turner_Server *turner;
     Demo__V1__Demo_Server *demo;
-    int32_t code = -1;
-    char text[] = "in";
-    Outer outer = OUTER__INIT;
-    Outer__Inner inner = OUTER__INNER__INIT;
-    uint8_t bytes[32];
-    (void)state;
-    inner.text = text;
-    outer.inner = &inner;
+    int turned;
+} shared;
+
+static void shared_open(shared *s)
+{
+    static const Turner_Handlers turners = {
+        .turn = {.request = turn},
+        .turn_all = {.request = turn_one_of_all, .half_closed = all_are_turned}};
+    static const Demo__V1__Demo_Handlers none;
+    gmq_method_map *map;
+    s->turned = 0;
     ok(gmq_method_map_new(&map));
     ok(grpc_mqtt__no_5fpackage_2eproto__add_methods(map));
     ok(demo__v1__demo_methods__add(map));
     assert_int_equal(gmq_method_map_count(map), 6);
-    ok(gmq_queue_new(&queue));
-    ok(turner_server__new(&turner, &handlers, NULL));
-    ok(demo__v1__demo_server__new(&demo, &none, NULL));
-    ok(gmq_server_new(&server, "loopback://shared-queue/base", NULL, map, queue, 100));
-    ok(gmq_client_new(&client, "loopback://shared-queue/base?wait_for_ready=on", NULL, NULL, queue,
-                      101));
-    ok(gmq_call_start_with(&call, client, "/Turner/Turn", GMQ_RPC_UNARY, NULL, 20000, NULL, 0,
-                           bytes, outer__pack(&outer, bytes), 1));
-    while (code < 0) {
+    ok(gmq_queue_new(&s->queue));
+    ok(turner_server__new(&s->turner, &turners, &s->turned));
+    ok(demo__v1__demo_server__new(&s->demo, &none, NULL));
+    ok(gmq_server_new(&s->server, "loopback://shared-queue/base", NULL, map, s->queue, 100));
+    ok(gmq_client_new(&s->client, "loopback://shared-queue/base?wait_for_ready=on", NULL, NULL,
+                      s->queue, 101));
+    gmq_method_map_free(map);
+}
+
+static void shared_close(shared *s)
+{
+    turner_server__free(s->turner);
+    demo__v1__demo_server__free(s->demo);
+    gmq_client_unref(s->client);
+    gmq_server_unref(s->server);
+    gmq_queue_unref(s->queue);
+}
+
+/* The next event of this call at the client, which no server may have taken for its own. */
+static gmq_event *shared_next(shared *s, const gmq_call *call)
+{
+    for (;;) {
         gmq_event *event;
         size_t count;
-        ok(gmq_queue_wait(queue, 20000, &event, 1, &count));
+        ok(gmq_queue_wait(s->queue, 20000, &event, 1, &count));
         assert_int_equal(count, 1);
-        int taken = demo__v1__demo_server__serve_event(demo, event) ||
-                    turner_server__serve_event(turner, event);
+        int taken = demo__v1__demo_server__serve_event(s->demo, event) ||
+                    turner_server__serve_event(s->turner, event);
         if (gmq_event_call(event) == call) {
             assert_int_equal(taken, 0);
-            if (gmq_event_type_of(event) == GMQ_EVENT_FINISHED)
-                code = gmq_event_code(event);
+            return event;
         }
         gmq_event_free(event);
     }
-    assert_int_equal(code, GMQ_CODE_OK);
-    turner_server__free(turner);
-    demo__v1__demo_server__free(demo);
-    gmq_method_map_free(map);
+}
+
+static void expect_turned(shared *s, const gmq_call *call, const char *text)
+{
+    gmq_event *event = shared_next(s, call);
+    while (gmq_event_type_of(event) == GMQ_EVENT_INITIAL_METADATA) {
+        gmq_event_free(event);
+        event = shared_next(s, call);
+    }
+    assert_int_equal(gmq_event_type_of(event), GMQ_EVENT_MESSAGE);
+    Outer__Inner *inner = turner__turn__reply_of(event);
+    assert_string_equal(inner->text, text);
+    protobuf_c_message_free_unpacked(&inner->base, NULL); /* nested: no function of its own */
+    gmq_event_free(event);
+}
+
+static void expect_ok(shared *s, gmq_call *call)
+{
+    gmq_event *event = shared_next(s, call);
+    assert_int_equal(gmq_event_type_of(event), GMQ_EVENT_FINISHED);
+    assert_int_equal(gmq_event_code(event), GMQ_CODE_OK);
+    assert_null(turner__turn__reply_of(event));
+    gmq_event_free(event);
     gmq_call_unref(call);
-    gmq_client_unref(client);
-    gmq_server_unref(server);
-    gmq_queue_unref(queue);
+}
+
+/* The calls of the client have the tags that the servers give to their own. */
+static void client_and_servers_share_a_queue_test(void **state)
+{
+    shared s;
+    gmq_call *call;
+    char text[] = "in";
+    Outer outer = OUTER__INIT;
+    Outer__Inner inner = OUTER__INNER__INIT;
+    (void)state;
+    inner.text = text;
+    outer.inner = &inner;
+    shared_open(&s);
+    ok(turner__turn__begin(&call, s.client, &outer, NULL, 20000, NULL, 0));
+    expect_turned(&s, call, "in");
+    expect_ok(&s, call);
+    ok(turner__turn_all__begin(&call, s.client, NULL, 20000, NULL, 0));
+    for (int i = 1; i <= 50; i++) {
+        ok(turner__turn_all__post(call, &outer));
+        expect_turned(&s, call, "in");
+        ok(gmq_call_read(call, 1));
+    }
+    ok(gmq_call_half_close(call));
+    assert_int_equal(turner__turn_all__post(call, &outer), GMQ_E_STATE);
+    assert_int_equal(turner__turn_all__post(NULL, &outer), GMQ_E_INVALID);
+    assert_int_equal(turner__turn__begin(NULL, s.client, &outer, NULL, 1, NULL, 0), GMQ_E_INVALID);
+    assert_null(turner__turn_all__reply_of(NULL));
+    expect_ok(&s, call);
+    assert_int_equal(s.turned, 50);
+    shared_close(&s);
 }
 
 /* ---- The method map ---- */

@@ -2,14 +2,13 @@
  * input is a name to greet, and greetings are printed as they come.
  * event_loop mqtt://127.0.0.1:1883/fleet/device42
  * With ?drive=caller in the address the library has no thread either. */
-#include <grpc_mqtt/grpc_mqtt.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "demo.pb-c.h"
+#include "demo.grpc-mqtt.h"
 
 static int open_calls, more_input = 1, failed;
 
@@ -24,12 +23,9 @@ static void check(gmq_status status) /* GMQ_OK is 0 */
 static void greet(gmq_client *client, char *name)
 {
     Demo__V1__HelloRequest request = DEMO__V1__HELLO_REQUEST__INIT;
-    uint8_t bytes[1100];
     gmq_call *call;
     request.name = name;
-    size_t len = demo__v1__hello_request__pack(&request, bytes);
-    check(gmq_call_start_with(&call, client, "/demo.v1.Demo/SayHello", GMQ_RPC_UNARY, NULL, 10000,
-                              NULL, 0, bytes, len, 1));
+    check(demo__v1__demo__say_hello__begin(&call, client, &request, NULL, 10000, NULL, 0));
     open_calls++;
 }
 
@@ -55,9 +51,7 @@ static void read_input(gmq_client *client)
 static void handle(gmq_event *event)
 {
     if (gmq_event_type_of(event) == GMQ_EVENT_MESSAGE) {
-        gmq_buf *bytes = gmq_event_message(event);
-        Demo__V1__HelloReply *reply =
-            demo__v1__hello_reply__unpack(NULL, gmq_buf_len(bytes), gmq_buf_data(bytes));
+        Demo__V1__HelloReply *reply = demo__v1__demo__say_hello__reply_of(event);
         printf("%s\n", reply ? reply->text : "the reply does not parse");
         demo__v1__hello_reply__free_unpacked(reply, NULL);
     }
