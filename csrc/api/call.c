@@ -77,8 +77,11 @@ static gmq_status resolve_options(gmq__cmd_start *start, const gmq_options *opti
     start->wait_for_ready = said.given[GMQ__OPT_WAIT_FOR_READY]
                                 ? said.number[GMQ__OPT_WAIT_FOR_READY] != 0
                                 : gmq__runtime_wait_for_ready(call->runtime);
+    start->any_kind = said.number[GMQ__OPT_ANY_KIND] != 0;
     gmq__settings_clear(&said);
-    return GMQ_OK;
+    return start->any_kind && call->kind != GMQ_RPC_BIDI_STREAMING
+               ? gmq__fail(GMQ_E_INVALID, "option \"any_kind\": the call is started as bidi")
+               : GMQ_OK;
 }
 
 static int64_t deadline_of(int64_t timeout_ms)

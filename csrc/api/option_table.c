@@ -235,6 +235,11 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
                                  SWITCH(CLIENT | CALL,
                                         "Calls wait within their deadline while there is no "
                                         "connection or no server, instead of ending UNAVAILABLE.")},
+    [GMQ__OPT_ANY_KIND] =
+        {"any_kind",
+         SWITCH(CALL,
+                "The caller does not know the method's kind: a call started as bidi takes the "
+                "server's. In the session dialect, which cannot do that, it ends UNIMPLEMENTED.")},
     [GMQ__OPT_UNKNOWN_METHODS] =
         {"unknown_methods",
          CHOICE(SERVER, unknowns, GMQ__UNKNOWN_REFUSE,

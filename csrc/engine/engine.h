@@ -193,6 +193,8 @@ typedef struct gmq__call_args {
     int64_t deadline;             /* ns; INT64_MAX = none */
     gmq__rpc_options options;     /* resolved for this call; -1 = the engine's */
     bool wait_for_ready;
+    bool any_kind; /* the caller does not know the kind, `kind` is bidi: the link dialect has the
+                      server's own, the session dialect ends the call UNIMPLEMENTED */
 } gmq__call_args;
 
 /* Client. On GMQ_OK exactly one FINISHED follows some day. GMQ_E_NOMEM: none. Not connected without

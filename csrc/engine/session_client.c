@@ -243,6 +243,9 @@ gmq_status gmq__session_client_start(gmq__engine *engine, const gmq__call_args *
     if (!engine->connected && !args->wait_for_ready)
         return gmq__dialect_still_born(engine, args->id, GMQ_CODE_UNAVAILABLE,
                                        "not connected to the broker");
+    if (args->any_kind)
+        return gmq__dialect_still_born(engine, args->id, GMQ_CODE_UNIMPLEMENTED,
+                                       "the session dialect needs to know the method's kind");
     if (engine->stats.open_calls >= engine->config.max_calls)
         return gmq__dialect_still_born(engine, args->id, GMQ_CODE_RESOURCE_EXHAUSTED,
                                        "too many calls on this connection");

@@ -13,7 +13,7 @@ typedef struct gmq__cmd_start { /* a client's call, perhaps with all that it sen
     gmq__cmd base;
     gmq_metadata *metadata;
     gmq__rpc_options options;
-    bool wait_for_ready;
+    bool wait_for_ready, any_kind;
     gmq_buf *message; /* NULL: none yet */
     uint32_t credit;
 } gmq__cmd_start;

@@ -37,7 +37,8 @@ static void start_now(gmq__runtime *rt, gmq_call *call, const gmq__cmd_start *st
                            .metadata = start->metadata,
                            .deadline = call->deadline,
                            .options = start->options,
-                           .wait_for_ready = start->wait_for_ready};
+                           .wait_for_ready = start->wait_for_ready,
+                           .any_kind = start->any_kind};
     if (gmq__engine_start(rt->engine, &args, now) != GMQ_OK)
         finish(rt, call, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory");
     else if (send_along(rt, start, call->id, now) == GMQ_E_NOMEM)

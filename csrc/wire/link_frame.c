@@ -121,7 +121,7 @@ bool gmq__link_headers_decode(gmq__span in, gmq__link_headers *out)
         !take_u8(&in, &out->batched) || !take_u8(&in, &out->level))
         return false;
     out->metadata = in;
-    if (kind > GMQ_RPC_BIDI_STREAMING || out->level > LEVEL_MAX || out->batched > 1)
+    if (kind > GMQ__LINK_KIND_ANY || out->level > LEVEL_MAX || out->batched > 1)
         return false;
     out->kind = (uint8_t)kind;
     out->timeout_ms = timeout > (uint64_t)INT64_MAX ? INT64_MAX : (int64_t)timeout - 1;

@@ -55,9 +55,11 @@ typedef struct gmq__link_accept {
 bool gmq__link_accept_decode(gmq__span body, gmq__link_accept *out);
 void gmq__link_accept_encode(gmq__bytes *out, const gmq__link_accept *in);
 
+enum { GMQ__LINK_KIND_ANY = 4 }; /* the client does not know it: the server's own holds */
+
 typedef struct gmq__link_headers { /* of a client; those of a server are a list of metadata alone */
     gmq__span path;
-    uint8_t kind;       /* gmq_rpc_kind */
+    uint8_t kind;       /* gmq_rpc_kind, or GMQ__LINK_KIND_ANY */
     int64_t timeout_ms; /* negative: none */
     uint8_t batched;    /* 0, 1 */
     uint8_t level;      /* zstd, that the answers may have: 0 to 22 */

@@ -23,8 +23,9 @@ extern "C" {
  *  @param metadata    may be NULL; copied
  *  @param timeout_ms  time to the deadline; negative: none; 0: expires at once
  *  @param options     may be NULL: "batched_stream", "server_clevel", "client_clevel",
- *                     "wait_for_ready" for this call; they stand below what the method map says of
- *                     the method, and compress no unary call (only the method's own options do)
+ *                     "wait_for_ready", "any_kind" for this call; they stand below what the method
+ *                     map says of the method, and compress no unary call (only the method's own
+ *                     options do)
  *  @param tag         echoed in the call's events
  *  @param out         the caller's handle: gmq_call_unref()
  *  Until the first attempt to connect has an outcome, and again after a connection was lost, calls

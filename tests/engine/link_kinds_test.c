@@ -220,6 +220,43 @@ static void m10_a_message_above_the_limit_ends_its_call(void **state)
     closed(w);
 }
 
+/* The server's map holds, or, of a method that it does not know, what its program says. */
+static void a_client_that_knows_no_kinds(void **state)
+{
+    (void)state;
+    for (int offered = 0; offered < 2; offered++) {
+        world *w = calloc(1, sizeof *w);
+        world_init(w, 1, NULL);
+        world_speak_link(w);
+        w->any_kind = true;
+        w->knows_nothing = w->server_config.offer_unknown = offered;
+        world_open(w);
+        for (int kind = 0; kind < 4; kind++)
+            world_start(w, 1 + (uint64_t)kind, (gmq_rpc_kind)kind, kind ? 5 : 1, 700, 60 * SIM_S,
+                        kind == 2 ? 9 : 0, false);
+        assert_true(sim_run_until(&w->sim, 2 * SIM_S, world_all_done, w));
+        for (uint64_t id = 1; id <= 4; id++) {
+            assert_int_equal(w->calls[id].code, w->calls[id].answer_code);
+            assert_int_equal(w->calls[id].messages, w->calls[id].expect);
+        }
+        closed(w);
+    }
+}
+
+static void a_client_that_knows_no_kinds_in_the_session_dialect(void **state)
+{
+    (void)state;
+    world *w = calloc(1, sizeof *w);
+    world_init(w, 1, NULL);
+    w->any_kind = true;
+    world_open(w);
+    world_start(w, 1, GMQ_RPC_BIDI_STREAMING, 1, 100, 60 * SIM_S, 0, false);
+    assert_true(sim_run_until(&w->sim, 2 * SIM_S, world_all_done, w));
+    assert_int_equal(w->calls[1].code, GMQ_CODE_UNIMPLEMENTED);
+    assert_int_equal(w->calls[1].runs, 0);
+    closed(w);
+}
+
 static void compressed_and_batched(void **state)
 {
     (void)state;
@@ -287,6 +324,8 @@ int main(void)
         cmocka_unit_test(m21_slow_readers_hold_no_more_than_the_limit),
         cmocka_unit_test(m10_a_large_message_lets_others_pass),
         cmocka_unit_test(m10_a_message_above_the_limit_ends_its_call),
+        cmocka_unit_test(a_client_that_knows_no_kinds),
+        cmocka_unit_test(a_client_that_knows_no_kinds_in_the_session_dialect),
         cmocka_unit_test(compressed_and_batched),
         cmocka_unit_test(deadlines_and_cancels),
         cmocka_unit_test(both_dialects_at_one_server),

@@ -356,6 +356,9 @@ gmq_status world_start(world *w, uint64_t id, gmq_rpc_kind kind, uint32_t n, uin
     args.deadline = c->deadline;
     args.options.batched = args.options.server_level = args.options.client_level = -1;
     args.wait_for_ready = wait_for_ready;
+    args.any_kind = w->any_kind;
+    if (args.any_kind)
+        args.kind = GMQ_RPC_BIDI_STREAMING;
     if (status == GMQ_OK)
         status = gmq__engine_start(w->client->engine, &args, w->sim.now);
     gmq_metadata_free(md);

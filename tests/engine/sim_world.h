@@ -37,6 +37,7 @@ typedef struct world {
     uint64_t held[WORLD_CALLS]; /* server's ids of calls whose handlers do nothing */
     size_t nheld;
     bool mute_handlers; /* handlers take calls and do nothing */
+    bool any_kind;      /* the client says of no call of which kind it is */
     bool knows_nothing; /* the server has no method in its map */
     bool no_reading;    /* the client gives no credit */
     bool ready, server_ready, server_failed;

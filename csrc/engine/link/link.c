@@ -576,8 +576,13 @@ static void dialect_read_out(gmq__engine *engine, gmq__call *call)
 static gmq_status dialect_resolve(gmq__engine *engine, gmq__call *call, gmq_rpc_kind kind,
                                   int64_t now)
 {
-    (void)engine, (void)call, (void)kind, (void)now;
-    return gmq__fail(GMQ_E_STATE, "resolve: the kind of the call is known");
+    gmq__lcall *c = (gmq__lcall *)call; /* first in it */
+    (void)now;
+    if (engine->config.role != GMQ__ROLE_SERVER || !c->any_kind || c->phase != GMQ__LCALL_ACTIVE)
+        return gmq__fail(GMQ_E_STATE, "resolve: the call's kind is known, or the call is finished");
+    c->any_kind = false;
+    c->call.kind = kind;
+    return GMQ_OK;
 }
 
 static void dialect_drain(gmq__engine *engine, int64_t now)

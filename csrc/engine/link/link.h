@@ -86,6 +86,7 @@ typedef struct gmq__lcall {
         got_message;  /* of what came (client); initial_done: has been sent (server) */
     bool half_closed; /* the client's stream: its end is queued, or came */
     bool request_given, wait_for_ready;
+    bool any_kind; /* client: it does not know the kind; server: neither does lookup() */
     gmq_metadata *metadata; /* client, until the headers are made */
     int32_t final_code;
     size_t path_len;

@@ -60,7 +60,7 @@ static bool make_headers(gmq__lcall *c, int64_t now)
 {
     gmq__bytes out = {0};
     gmq__link_headers h = {.path = gmq__span_of(c->path, c->path_len),
-                           .kind = (uint8_t)c->call.kind,
+                           .kind = c->any_kind ? GMQ__LINK_KIND_ANY : (uint8_t)c->call.kind,
                            .timeout_ms = -1,
                            .batched = c->options.batched > 0,
                            .level = (uint8_t)c->options.server_level};
@@ -761,6 +761,7 @@ gmq_status gmq__link_client_start(gmq__engine *engine, const gmq__call_args *arg
     c->metadata = md;
     c->deadline = args->deadline;
     c->wait_for_ready = args->wait_for_ready;
+    c->any_kind = args->any_kind;
     c->options.batched = level_of(args->options.batched, general->batched);
     c->options.server_level = level_of(args->options.server_level, general->server_level);
     c->options.client_level = level_of(args->options.client_level, general->client_level);

@@ -255,6 +255,7 @@ static void call_event(gmq__engine *engine, gmq__lcall *c, gmq_metadata *md, int
         .kind = GMQ__EV_CALL, .call = c->call.id, .metadata = md, .deadline = c->deadline};
     ev.text = gmq__strndup(c->path, c->path_len);
     ev.method.kind = c->call.kind;
+    ev.unresolved = c->any_kind;
     ev.method.options = c->options;
     bool pushed = ev.text && gmq__events_push(&engine->events, &ev, false);
     if (!pushed) {
@@ -274,13 +275,16 @@ static void add_call(gmq__engine *engine, gmq__link *link, uint64_t number,
 {
     gmq__lcall *c;
     gmq__span nomem = gmq__span_str("out of memory");
-    if (gmq__lcall_new(&c, engine, 0, (gmq_rpc_kind)h->kind, h->path) != GMQ_OK) {
+    bool any = h->kind == GMQ__LINK_KIND_ANY; /* bidi is what fits all, until it is resolved */
+    gmq_rpc_kind kind = any ? GMQ_RPC_BIDI_STREAMING : (gmq_rpc_kind)h->kind;
+    if (gmq__lcall_new(&c, engine, 0, kind, h->path) != GMQ_OK) {
         gmq_metadata_free(md);
         put_status(engine, link, number, GMQ_CODE_RESOURCE_EXHAUSTED, nomem);
         return;
     }
     gmq__lcall_join(c, link);
     c->number = number;
+    c->any_kind = any;
     gmq__grant_init(&c->grant, engine->config.link.call_window);
     c->options.batched = (int8_t)h->batched;
     c->options.server_level = (int8_t)h->level;
@@ -296,14 +300,17 @@ static void add_call(gmq__engine *engine, gmq__link *link, uint64_t number,
     call_event(engine, c, md, now);
 }
 
-/* What refuses a call before it begins; GMQ_CODE_OK = nothing. */
-static int32_t refusal(gmq__engine *engine, const gmq__link_headers *h, gmq__span *text)
+/* What refuses a call before it begins; GMQ_CODE_OK = nothing. Where the client leaves the kind
+ * open, ours is put in, if we know it. */
+static int32_t refusal(gmq__engine *engine, gmq__link_headers *h, gmq__span *text)
 {
     gmq__rpc_method method = {.kind = (gmq_rpc_kind)h->kind};
     bool known = engine->config.lookup(engine->config.lookup_ctx, h->path, &method);
     *text = h->path;
     if (!known && !engine->config.offer_unknown)
         return GMQ_CODE_UNIMPLEMENTED;
+    if (known && h->kind == GMQ__LINK_KIND_ANY)
+        h->kind = (uint8_t)method.kind;
     if (known && method.kind != (gmq_rpc_kind)h->kind) {
         *text = gmq__span_str("the method is of another kind");
         return GMQ_CODE_INTERNAL;

@@ -212,7 +212,9 @@ static void headers_and_metadata(void **state)
     assert_int_equal(gmq__link_metadata_decode(out.metadata, 100, &again), GMQ_E_TOO_LARGE);
     for (size_t len = 0; len < body.len; len++)
         assert_false(gmq__link_headers_decode(gmq__span_of(body.data, len), &out));
-    body.data[7] = 4; /* no such kind */
+    body.data[7] = GMQ__LINK_KIND_ANY;
+    assert_true(gmq__link_headers_decode(gmq__bytes_span(&body), &out));
+    body.data[7] = 5; /* no such kind */
     assert_false(gmq__link_headers_decode(gmq__bytes_span(&body), &out));
     gmq_metadata_free(md);
     gmq__bytes_clear(&body);
