@@ -511,6 +511,10 @@ class _MultiThreadedRendezvous(_Call):
                     data = messages.pop(0)
                 except IndexError:  # another thread iterates as well
                     continue
+                if state.initial_metadata is None:
+                    state.settle()
+                    if state.initial_metadata is None:  # a message without any before it
+                        state.initial_metadata = ()
                 return self._response(data)
             if state.control:
                 state.settle()  # its messages came before it: look once more

@@ -126,7 +126,13 @@ def demo_code(directory):
 
 
 def demo_server(url, demo, reflection=True):
-    """A started server of demo.v1.Demo."""
+    """A started server of demo.v1.Demo over MQTT."""
+    server = grpc_mqtt.server(url, futures.ThreadPoolExecutor(8))
+    return fill(server, demo, reflection)
+
+
+def fill(server, demo, reflection=True):
+    """Starts a server with demo.v1.Demo and health, perhaps reflection."""
     from grpc_health.v1 import health, health_pb2_grpc
     from grpc_reflection.v1alpha import reflection as reflect
 
@@ -150,7 +156,6 @@ def demo_server(url, demo, reflection=True):
         def Chat(self, request_iterator, context):
             yield from request_iterator
 
-    server = grpc_mqtt.server(url, futures.ThreadPoolExecutor(8))
     demo.grpc.add_DemoServicer_to_server(Servicer(), server)
     health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
     if reflection:

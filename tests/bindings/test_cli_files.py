@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 from concurrent import futures
@@ -11,8 +12,6 @@ import grpc
 import pytest
 from cli_support import COMMAND, bad, environment, good
 from stack import Broker, Process
-
-import grpc_mqtt
 
 try:
     import tomllib
@@ -157,7 +156,6 @@ def test_gateway_bad_input(broker, base):
     assert "reflection of 127.0.0.1:1" in bad(1, "gateway", *at, "-t", "127.0.0.1:1")
 
 
-@pytest.mark.skipif(not hasattr(grpc_mqtt, "Proxy"), reason="the proxy has no class in Python yet")
 def test_proxy(device, demo_code):
     words = (*device[:-1], "--base", device[-1], "--listen", "127.0.0.1:0")
     proxy = Process(COMMAND, "proxy", *words, env=environment())
@@ -168,3 +166,12 @@ def test_proxy(device, demo_code):
             assert stub.SayHello(demo_code.pb2.HelloRequest(name="a"), timeout=20).text
     finally:
         assert proxy.stop(signal.SIGTERM) == 0, proxy.lines
+
+
+def test_proxy_bad_input(device):
+    at = (*device[:-1], "--base", device[-1])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = bad(1, "proxy", *at, "--listen", f"127.0.0.1:{port}")
+    assert f"127.0.0.1:{port}" in line and "in use" in line
+    assert "PATTERN=BASE is meant" in bad(2, "proxy", *at, "--authority", "x")

@@ -2,12 +2,14 @@
 
 import re
 import subprocess
-import time
+from concurrent import futures
 
+import grpc
 import pytest
-from cli_support import COMMAND, demo_server, environment
-from stack import ROOT, Broker
-from test_cli_broker import LINK, Announcer
+from cli_support import COMMAND, environment, fill
+from stack import PATIENCE, ROOT, Broker
+
+import grpc_mqtt
 
 BLOCK = re.compile(r"```console\n(.*?)```", re.S)
 
@@ -24,11 +26,15 @@ def commands():
 def fleet(tmp_path_factory, demo_code):
     """The broker and the server that the guide speaks of; the environment for its commands."""
     broker = Broker(tmp_path_factory.mktemp("guide"))
-    server = demo_server(broker.url("fleet/device42"), demo_code)
-    presence = {**LINK, "since_unix_s": int(time.time()) - 7300, "services": ["demo.v1.Demo"]}
-    Announcer(broker).say("fleet/device42", "dev42", **presence)
+    server = grpc.server(futures.ThreadPoolExecutor(8))
+    target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    fill(server, demo_code)
+    url = broker.url("fleet/device42", client_id="dev42")
+    gateway = grpc_mqtt.Gateway(url, {target: None})
+    assert gateway.wait_ready(PATIENCE)
     path = f"{COMMAND.parent}:{environment()['PATH']}"
     yield environment(GRPC_MQTT_URL=f"mqtt://127.0.0.1:{broker.port}/", PATH=path)
+    gateway.close().wait(PATIENCE)
     server.stop(0).wait()
     broker.stop()
 

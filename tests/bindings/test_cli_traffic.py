@@ -25,9 +25,10 @@ def start_sniff(device, *words):
 # ---- sniff
 
 
-def test_sniff_shows_calls(device, demo_protoset):
+@pytest.mark.parametrize("dialect", ["session", "link"])
+def test_sniff_shows_calls(device, demo_protoset, dialect):
     child = start_sniff(device, "--protoset", demo_protoset)
-    files = ("--protoset", demo_protoset)
+    files = ("--protoset", demo_protoset, "-o", f"dialect={dialect}")
     try:
         words = ("-d", '{"name": "you"}', "-H", "authorization: Bearer hush", "-H", "x-a: b")
         good("call", *device, f"{DEMO}/SayHello", *words, *files, "--max-time", "7")

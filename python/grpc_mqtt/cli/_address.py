@@ -79,9 +79,13 @@ class Address:
         """For people: without user, password, base and options."""
         return f"{self._url.scheme}://{self._url.netloc.rpartition('@')[2]}"
 
+    def bare(self) -> str:
+        """The library's address without a base topic."""
+        return urlunsplit(self._url._replace(path="/"))
+
     def without_prefix(self) -> Address:
         """The same broker, for base topics that are whole."""
-        return Address(urlunsplit(self._url._replace(path="/")), self.options)
+        return Address(self.bare(), self.options)
 
     def base(self, base: str) -> str:
         """The full base topic of what the user calls `base`."""

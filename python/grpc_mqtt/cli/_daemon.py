@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -13,6 +14,9 @@ _TICK = 0.25
 
 
 def log_to_stderr(verbose: bool) -> None:
+    """Before the gRPC C core is loaded: it says on stderr what we say in a line of our own."""
+    if not verbose:
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     form = "%(asctime)s %(levelname)s %(message)s"
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(stream=sys.stderr, level=level, format=form)

@@ -99,7 +99,7 @@ def _metadata_text(more: dict[str, Any]) -> str:
 
 def _call_text(event: Event) -> str:
     more = event.more
-    wait = "" if more["timeout_s"] is None else f" timeout {more['timeout_s']:g}s"
+    wait = "" if more["timeout_s"] is None else f" timeout {round(more['timeout_s'], 2):g}s"
     return paint(safe(more["method"]), "bold") + wait + _metadata_text(more)
 
 
