@@ -7,6 +7,7 @@
 #include "wire/link_frame.h"
 #include "wire/link_packet.h"
 #include "wire/link_topic.h"
+#include "wire/metadata.h"
 
 #define OPENING "base/grpc/link/x1"
 #define PINNED  "base/grpc/link/x1/s1"
@@ -232,6 +233,50 @@ static void m8_unknown_frames_are_skipped_and_broken_ones_end_their_call(void **
     inject(w, PINNED, 4, &frames);
     assert_end(GMQ__LINK_CLOSE, GMQ_CODE_INTERNAL, "a credit does not parse");
     gmq__bytes_free(&body);
+    done(w);
+}
+
+static void put_headers_with(gmq__bytes *out, uint64_t call, const char *key, const char *value)
+{
+    gmq__bytes body = {0};
+    gmq__link_headers h = {.path = gmq__span_str("/t.S/Bidi"), .kind = 3, .timeout_ms = 60000};
+    gmq_metadata *md = NULL;
+    gmq_metadata_new(&md);
+    gmq__metadata_add_raw(md, gmq__span_str("x-id"), gmq__span_str("7"));
+    gmq__metadata_add_raw(md, gmq__span_str(key), gmq__span_str(value));
+    gmq__link_headers_encode(&body, &h, md);
+    put(out, GMQ__LINK_HEADERS, 0, call, &body);
+    gmq_metadata_free(md);
+    gmq__bytes_free(&body);
+}
+
+/* As the session dialect judges it. */
+static void hostile_metadata(void **state)
+{
+    (void)state;
+    static const char *const illegal[][2] = {{"UPPER", "v"},  {"a b", "v"},      {"", "v"},
+                                             {"k", "a\r\nb"}, {"k", "\xc3\xa9"}, {"k\n", ""}};
+    world *w = opened();
+    w->mute_handlers = true;
+    open_stranger(w);
+    uint64_t seq = 2, call = 1;
+    for (size_t at = 0; at < sizeof illegal / sizeof *illegal; at++) {
+        gmq__bytes frames = {0};
+        put_headers_with(&frames, call++, illegal[at][0], illegal[at][1]);
+        inject(w, PINNED, seq++, &frames);
+        assert_int_equal(w->calls[7].runs, 0);
+        assert_end(GMQ__LINK_STATUS, GMQ_CODE_INTERNAL, "the request's metadata is invalid");
+    }
+    gmq__bytes frames = {0};
+    put_headers_with(&frames, call++, "grpc-timeout", "1S"); /* reserved: dropped */
+    inject(w, PINNED, seq++, &frames);
+    assert_int_equal(w->calls[7].runs, 1);
+    static char long_value[9000];
+    memset(long_value, 'v', sizeof long_value - 1);
+    put_headers_with(&frames, call++, "long", long_value);
+    inject(w, PINNED, seq++, &frames);
+    assert_end(GMQ__LINK_STATUS, GMQ_CODE_RESOURCE_EXHAUSTED,
+               "metadata is above the limit of 8192 bytes");
     done(w);
 }
 
@@ -471,6 +516,7 @@ int main(void)
         cmocka_unit_test(m5_another_version_is_refused_by_name),
         cmocka_unit_test(m7_an_unknown_link_is_told_once_a_second),
         cmocka_unit_test(m8_unknown_frames_are_skipped_and_broken_ones_end_their_call),
+        cmocka_unit_test(hostile_metadata),
         cmocka_unit_test(m9_a_message_behind_the_half_close),
         cmocka_unit_test(m13_two_servers_of_a_group_run_nothing_twice),
         cmocka_unit_test(m15_nobody_there),

@@ -320,6 +320,26 @@ static int32_t refusal(gmq__engine *engine, gmq__link_headers *h, gmq__span *tex
                                                                : GMQ_CODE_RESOURCE_EXHAUSTED;
 }
 
+/* As in the session dialect: what gRPC could not carry ends the call, keys that a peer may not set
+ * are dropped. */
+static int32_t take_metadata(gmq__engine *engine, const gmq__link_headers *h, gmq_metadata **md,
+                             gmq__span *text)
+{
+    gmq_status status = gmq__link_metadata_decode(h->metadata, engine->config.metadata_limit, md);
+    if (status != GMQ_OK) {
+        *text = gmq__span_str(gmq_error_text());
+        return status == GMQ_E_PARSE ? GMQ_CODE_INTERNAL : GMQ_CODE_RESOURCE_EXHAUSTED;
+    }
+    if (!gmq__metadata_legal(*md)) {
+        gmq_metadata_free(*md);
+        *text = gmq__span_str("the request's metadata is invalid");
+        return GMQ_CODE_INTERNAL;
+    }
+    if (*md)
+        gmq__metadata_sanitize(*md);
+    return GMQ_CODE_OK;
+}
+
 void gmq__link_server_new_call(gmq__engine *engine, gmq__link *link, const gmq__link_frame *f,
                                int64_t now)
 {
@@ -343,17 +363,12 @@ void gmq__link_server_new_call(gmq__engine *engine, gmq__link *link, const gmq__
         code = GMQ_CODE_DEADLINE_EXCEEDED;
         text = gmq__span_str("Deadline Exceeded");
     }
-    if (code == GMQ_CODE_OK &&
-        gmq__link_metadata_decode(h.metadata, engine->config.metadata_limit, &md) != GMQ_OK) {
-        code = GMQ_CODE_RESOURCE_EXHAUSTED;
-        text = gmq__span_str(gmq_error_text());
-    }
+    if (code == GMQ_CODE_OK)
+        code = take_metadata(engine, &h, &md, &text);
     if (code != GMQ_CODE_OK) {
         put_status(engine, link, f->call, code, text);
         return;
     }
-    if (md)
-        gmq__metadata_sanitize(md);
     add_call(engine, link, f->call, &h, md, now);
 }
 
