@@ -13,7 +13,7 @@ from stack import BUILD, PATIENCE, ROOT, Process
 EXAMPLES = ROOT / "docs" / "examples"
 LUA_MODULES = BUILD / "lib" / "lua" / "5.4"
 LUA_ENV = {"LUA_PATH": f"{LUA_MODULES}/?.lua;;", "LUA_CPATH": f"{LUA_MODULES}/?.so;;"}
-LANGUAGES = ["python", "lua", "c"]
+LANGUAGES = ["python", "lua", "c", "typed_c"]  # typed: by the generator's functions
 
 UNARY = "Hello, world!"
 COLLECT = "sum of 100 values: 5050"
@@ -52,6 +52,7 @@ def serve(broker, demo_protoset):
             "python": [sys.executable, EXAMPLES / "python" / "serving.py", url],
             "lua": ["lua5.4", EXAMPLES / "lua" / "server.lua", url, demo_protoset],
             "c": [BUILD / "bin" / "server", url],
+            "typed_c": [BUILD / "bin" / "typed_server", url],
         }
         if url not in started:
             started[url] = Process(*commands[language], env=LUA_ENV)
@@ -93,7 +94,14 @@ def ask_c(url, _protoset):
     ]
 
 
-CLIENTS = {"python": ask_python, "lua": ask_lua, "c": ask_c}
+def ask_typed_c(url, _protoset):
+    client = BUILD / "bin" / "typed_client"
+    said = output(client, url).splitlines()
+    refused = output(client, url, "unary", "", status=1).strip()
+    return [said[0], said[1], " ".join(said[2:12]), ", ".join(said[12:]), refused]
+
+
+CLIENTS = {"python": ask_python, "lua": ask_lua, "c": ask_c, "typed_c": ask_typed_c}
 
 
 @pytest.mark.parametrize("dialect", ["session", "link"])
