@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from random import Random
+from typing import Any
 
 import pytest
 from google.protobuf.message import DecodeError, Message
@@ -94,6 +95,36 @@ def agree(schema: Schema, name: str, data: bytes, *, lenient: bool = False) -> b
         assert canonical(again) == canonical(python), (name, data.hex())
         return True
     return False
+
+
+def same_description(field: gmq.Field, desc: Any) -> None:
+    assert (field.name(), field.json_name()) == (desc.name, desc.json_name)
+    assert (field.number(), field.type()) == (desc.number, desc.type)
+    assert (field.label() == gmq.LABEL_REPEATED) == is_repeated(desc)
+    assert bool(field.is_packed()) == desc.is_packed
+    assert bool(field.is_map()) == bool(is_map(desc))
+    message, enum = field.message_type(), field.enum_type()
+    assert (message and message.name()) == (desc.message_type and desc.message_type.full_name)
+    assert (enum and enum.name()) == (desc.enum_type and desc.enum_type.full_name)
+    oneof = desc.containing_oneof
+    if oneof is None or oneof.name == f"_{desc.name}":  # that of an `optional` of proto3
+        assert field.oneof() == -1
+    else:
+        assert oneof.fields[0].containing_type.oneofs[field.oneof()] == oneof
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_schemas(seed: int) -> None:
+    """Both describe the types alike; unset fields have the same values."""
+    _, schema, names = make(seed)
+    for name in names:
+        type_, python = schema.type(name), schema.python(name)()
+        assert type_.field_count() == len(python.DESCRIPTOR.fields)
+        for i, desc in enumerate(python.DESCRIPTOR.fields):
+            field = type_.field_at(i)
+            assert field
+            same_description(field, desc)
+        same(gmq.Message(type_), python)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
