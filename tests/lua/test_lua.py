@@ -144,6 +144,15 @@ def test_nothing_leaks(lua):
     assert "done" in valgrind("lua5.4", SPECS / "leaks.lua", env=lua)
 
 
+def test_nothing_leaks_without_memory(lua):
+    """At every allocation of Lua's that may fail."""
+    assert "done" in valgrind(BUILD / "tests" / "lua_nomem", SPECS / "nomem.lua", env=lua)
+
+
+def test_states_in_threads(lua, demo_protoset):
+    assert run(BUILD / "tests" / "lua_threads", demo_protoset, env=lua) == "4 states\n"
+
+
 def test_end_with_a_broker(lua, server, demo_protoset):
     """A state may end at any moment, connected or not: threads of the MQTT library are unharmed."""
     host = SPECS / "end_of_state.lua"
