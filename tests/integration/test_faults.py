@@ -63,14 +63,15 @@ def start_broker(tmp_path):
 
 
 @pytest.fixture
-def channel_to():
+def channel_to(request):
     """channel(url) that is closed after the test, connected before it is returned.
 
     What is held against the table here is the session dialect."""
     started = []
+    options = {"dialect": "session", "transport": getattr(request, "param", "paho")}
 
     def start(url, ready=True):
-        started.append(grpc_mqtt.channel(url, {"dialect": "session"}))
+        started.append(grpc_mqtt.channel(url, options))
         if ready:
             grpc.channel_ready_future(started[-1]).result(timeout=PATIENCE)
         return started[-1]
@@ -78,6 +79,10 @@ def channel_to():
     yield start
     for channel in started:
         channel.close()
+
+
+BY_BOTH = pytest.mark.parametrize("channel_to", ["paho", "mosquitto"], indirect=True)
+"""The client's MQTT library; the gateway's is paho."""
 
 
 def rewrite(broker, **settings):
@@ -91,6 +96,7 @@ def rewrite(broker, **settings):
 # ---- 1, 2: the broker goes, and comes back
 
 
+@BY_BOTH
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["1-killed", "2-restarted"])
 def test_row_1_and_2_broker_goes_in_mid_stream(
     start_broker, channel_to, relay_protoset, start_gateway, server, how
@@ -187,12 +193,17 @@ def proxy(broker):
     started.close()
 
 
-@pytest.mark.parametrize("sending", [False, True], ids=["idle", "send-buffer-full"])
+@pytest.mark.parametrize(
+    ("channel_to", "sending"),
+    [("paho", False), ("paho", True), ("mosquitto", True)],
+    ids=["idle", "send-buffer-full", "send-buffer-full-mosquitto"],
+    indirect=["channel_to"],
+)
 def test_row_5_half_open_at_the_client(
     broker, proxy, base, channel_to, relay_protoset, start_gateway, server, sending
 ):
     start_gateway(broker.url(base), (relay_protoset, server.target))
-    channel = channel_to(proxy.url(base, keep_alive_s=4, connect_timeout_ms=500))
+    channel = channel_to(proxy.url(base, keep_alive_s=5, connect_timeout_ms=500))
     assert echo(channel) == b"a"
     pending = channel.unary_unary(R + "Hang").future(b"")
     assert server.hanging.get(timeout=PATIENCE)
@@ -208,7 +219,7 @@ def test_row_5_half_open_at_the_client(
     assert pending.exception(timeout=PATIENCE).code() is UNAVAILABLE, "it has no deadline"
     if upload:
         assert upload.exception(timeout=PATIENCE).code() is UNAVAILABLE
-    assert time.monotonic() - frozen < 1.5 * 4 + 2, "within 1.5 keep alives, and a machine's pauses"
+    assert time.monotonic() - frozen < 1.5 * 5 + 2, "within 1.5 keep alives, and a machine's pauses"
     over.set()
     proxy.thaw()
     assert echo(channel, b"again", wait_for_ready=True) == b"again"
@@ -346,6 +357,7 @@ def test_row_9_grpc_server_dies(broker, base, channel_to, relay_protoset, start_
 # ---- 15, 17, 27: limits
 
 
+@BY_BOTH
 @pytest.mark.parametrize("most", [1, 10, 20])
 def test_row_15_receive_maximum_with_500_calls(
     start_broker, channel_to, relay_protoset, start_gateway, server, most
@@ -370,6 +382,7 @@ def never_disconnected(broker):
     return not [line for line in broker.process.lines if "disconnect" in line.lower()]
 
 
+@BY_BOTH
 def test_row_17_sizes_around_the_brokers_maximum_packet(
     start_broker, channel_to, relay_protoset, start_gateway, server
 ):
@@ -414,6 +427,7 @@ def test_row_17_sizes_around_our_own_limits(
     assert echo(channel) == b"a"
 
 
+@BY_BOTH
 def test_row_27_limits_shrink_on_reconnect(
     start_broker, channel_to, relay_protoset, start_gateway, server
 ):
@@ -467,6 +481,7 @@ def guarded(start_broker, tmp_path):
     return lambda user: broker.url("b").replace("://", f"://{user}:pw@")
 
 
+@BY_BOTH
 def test_row_23_request_denied(guarded, channel_to, relay_protoset, start_gateway, server):
     start_gateway(guarded("gateway"), (relay_protoset, server.target))
     denied = channel_to(guarded("mute"))
@@ -477,6 +492,7 @@ def test_row_23_request_denied(guarded, channel_to, relay_protoset, start_gatewa
     assert echo(channel_to(guarded("client"))) == b"a"
 
 
+@BY_BOTH
 def test_row_23_reply_denied(guarded, channel_to):
     """The broker tells the server, and nobody tells the client: its deadline does."""
     queue, methods = gmq.Queue(), gmq.MethodMap()
@@ -494,11 +510,13 @@ def test_row_23_reply_denied(guarded, channel_to):
     server.close(0)
 
 
+@BY_BOTH
 def test_row_23_credentials_refused(guarded, channel_to):
     channel = channel_to(guarded("nobody"), ready=False)
     assert code_of(channel) is grpc.StatusCode.UNAUTHENTICATED
 
 
+@BY_BOTH
 def test_row_24_two_clients_with_one_id(
     broker, base, channel_to, relay_protoset, start_gateway, server
 ):
@@ -540,6 +558,7 @@ def certificate(directory, name, issuer=None):
     return key, cert
 
 
+@BY_BOTH
 def test_row_28_authority_rotated(
     start_broker, tmp_path, channel_to, relay_protoset, start_gateway, server
 ):
@@ -566,6 +585,7 @@ def test_row_28_authority_rotated(
     assert echo(channel, b"again", wait_for_ready=True) == b"again"
 
 
+@BY_BOTH
 def test_no_broker_at_all(channel_to):
     channel = channel_to(f"mqtt://127.0.0.1:{free_port()}/b", ready=False)
     assert code_of(channel) is UNAVAILABLE

@@ -6,6 +6,7 @@ nobody serves ends with its deadline.
 """
 
 import queue
+import re
 import sys
 
 import grpc
@@ -33,9 +34,11 @@ import grpc_mqtt
 BIG = bytes(range(256)) * 1200  # more than two packets of the default size
 Z = {"server_clevel": 3, "client_clevel": 3}
 
-# (how the broker is called, version of the client, version of the server)
+# (how the broker is called, version of the client, version of the server), or of either end's MQTT
+# library, too
 WAYS = [
     ("mosquitto", "4", "4"),
+    ("mosquitto", "4&transport=mosquitto", "4&transport=mosquitto"),
     ("mosquitto", "4", "5"),
     ("mosquitto", "5", "4"),
     ("limited", "4", "3.1.1"),
@@ -88,11 +91,11 @@ def behind(request):
     return request.param
 
 
-@pytest.fixture(scope="module", params=WAYS, ids=lambda way: f"{way[0]}-{way[1]}-to-{way[2]}")
+@pytest.fixture(scope="module", params=WAYS, ids=lambda way: "-".join(way))
 def way(request, behind, tmp_path_factory):
     name, client, server = request.param
     started = request.getfixturevalue("broker" if name == "mosquitto" else name)
-    base = f"mqtt311/{behind}-{name}-{client}-{server}".replace(".", "-")
+    base = "mqtt311/" + re.sub(r"\W+", "-", f"{behind}-{name}-{client}-{server}")
     service = Service(started, base, server, behind, tmp_path_factory.mktemp("echo"))
     service.version = client
     yield service
