@@ -42,6 +42,7 @@ struct gmq__pcall {
 
     char *path;
     int kind; /* a gmq_rpc_kind, -1 = not known yet */
+    bool any; /* nobody knows it: the call goes as bidi, and the server's holds */
     gmq_metadata *metadata;
     gpr_timespec deadline;
 
@@ -287,7 +288,7 @@ static void start_mqtt(gmq__pcall *c, const grpc_slice *request)
                                       NULL, tag, GRPC_SLICE_START_PTR(*request),
                                       GRPC_SLICE_LENGTH(*request), credit)
                 : gmq_call_start(&c->mqtt, client, c->path, kind, c->metadata, time_left_ms(c),
-                                 NULL, tag);
+                                 c->any ? c->proxy->any_kind : NULL, tag);
     if (status != GMQ_OK) {
         atomic_fetch_sub(&c->refs, 1); /* never the last */
         fail_status(c, status);
@@ -438,11 +439,25 @@ static void on_writable(gmq__pcall *c)
         begin_receive(c);
 }
 
+/* `answer` is what the server said, or the session dialect, which cannot carry a call of a kind
+ * that nobody knows. */
+static void end_unknown(gmq__pcall *c, int32_t code, const char *answer)
+{
+    char text[1024];
+    snprintf(text, sizeof text, "%s: the proxy does not know this method%s%s (%s)", c->path,
+             c->base->reflects ? "" : ": ", c->base->reflects ? "" : gmq__reflect_hint, answer);
+    end(c, code, text);
+}
+
 static void on_finished(gmq__pcall *c, const gmq_event *event)
 {
     c->mqtt_over = true;
     if (c->state >= PCALL_ENDED)
         return;
+    if (c->any && gmq_event_code(event) == GMQ_CODE_UNIMPLEMENTED) {
+        end_unknown(c, GMQ_CODE_UNIMPLEMENTED, gmq_event_text(event));
+        return;
+    }
     if (gmq__headers_make(&c->trailing, gmq_event_metadata(event)))
         end(c, gmq_event_code(event), gmq_event_text(event));
     else
@@ -503,12 +518,12 @@ static void list_add(gmq__pcall *c)
     base->waiting = c;
 }
 
-static void fail_unknown(gmq__pcall *c, int32_t code, const char *why)
+/* The link dialect has the server say the kind. */
+static void carry_any(gmq__pcall *c)
 {
-    char text[512];
-    snprintf(text, sizeof text, "%s: the proxy does not know this method%s%s", c->path,
-             *why ? ": " : "", why);
-    fail(c, code, text);
+    c->any = true;
+    c->kind = GMQ_RPC_BIDI_STREAMING;
+    carry(c);
 }
 
 /* Waits for the server's word, or does without where it has given it already. */
@@ -524,7 +539,7 @@ static void ask(gmq__pcall *c)
         list_add(c);
     pthread_mutex_unlock(&proxy->lock);
     if (!wait) {
-        fail_unknown(c, GMQ_CODE_UNIMPLEMENTED, c->base->reflects ? "" : gmq__reflect_hint);
+        carry_any(c);
         return;
     }
     c->state = PCALL_ASKING;
@@ -534,16 +549,25 @@ static void ask(gmq__pcall *c)
     }
 }
 
+static void end_unasked(gmq__pcall *c, int32_t code, const char *why)
+{
+    char text[1024];
+    snprintf(text, sizeof text, "%s: the proxy does not know this method: %s", c->path, why);
+    end(c, code, text);
+}
+
 static void resume(gmq__pcall *c, int32_t code, const char *why)
 {
     pthread_mutex_lock(&c->lock);
     if (c->state == PCALL_ASKING) {
         c->state = PCALL_NEW;
         c->kind = gmq__kind_of(c->base, c->path);
-        if (c->kind < 0)
-            fail_unknown(c, code == GMQ_CODE_OK ? GMQ_CODE_UNIMPLEMENTED : code, why);
-        else
+        if (c->kind >= 0)
             carry(c);
+        else if (code == GMQ_CODE_OK)
+            carry_any(c);
+        else
+            end_unasked(c, code, why);
     }
     unlock_unref(c, true);
 }

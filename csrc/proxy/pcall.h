@@ -15,7 +15,8 @@ void gmq__pcall_completed(void *tag, bool success); /* a batch */
 void gmq__pcall_event(gmq__sink *sink, gmq_event *event);
 
 /* The calls that waited at `base` to learn of their methods' kinds go on with what is known now;
- * without an answer they end with `code` and `why`. Any thread; the base is in use. */
+ * with a code other than OK those of which still nothing is known end with it, and `why`. Any
+ * thread; the base is in use. */
 void gmq__pcall_resume(gmq__base *base, int32_t code, const char *why);
 
 #endif

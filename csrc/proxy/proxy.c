@@ -53,6 +53,7 @@ static void unref(gmq_proxy *proxy)
     gmq_queue_unref(proxy->user_queue);
     gmq_proxy_config_free(proxy->config);
     gmq_options_free(proxy->options);
+    gmq_options_free(proxy->any_kind);
     free_text(proxy->url_head);
     free_text(proxy->url_tail);
     free(proxy->fixed);
@@ -294,6 +295,10 @@ static gmq_status open_all(gmq_proxy *proxy, const char *url, const gmq_options 
     gmq_status status = split_url(proxy, url);
     if (status == GMQ_OK)
         status = gmq_options_copy(&proxy->options, options);
+    if (status == GMQ_OK)
+        status = gmq_options_new(&proxy->any_kind);
+    if (status == GMQ_OK)
+        status = gmq_options_set_bool(proxy->any_kind, "any_kind", 1);
     if (status == GMQ_OK)
         status = gmq__proxy_config_copy(&proxy->config, config);
     if (status == GMQ_OK)

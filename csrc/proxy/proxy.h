@@ -41,6 +41,7 @@ struct gmq_proxy {
     char *url_head, *url_tail; /* what stands before and behind the base topic */
     char *fixed;               /* base in the address, as a topic; NULL = none */
     gmq_options *options;      /* of every client */
+    gmq_options *any_kind;     /* of a call whose kind nobody knows */
     gmq_queue *queue;          /* our own: what the clients say */
 
     bool grpc; /* grpc_init() was called */

@@ -95,44 +95,44 @@ static void question_free(question *q)
     free(q);
 }
 
-/* Tells everybody: the methods, or why there are none. Takes `*map` where it is the answer. */
+/* Tells everybody: the methods, or why there are none. Takes `*map`, where that is the answer; NULL
+ * = there is none. */
 static void answer(gmq__base *base, gmq_method_map **map, int32_t code, const char *why)
 {
-    bool lasting = code == GMQ_CODE_OK || code == GMQ_CODE_UNIMPLEMENTED;
     pthread_mutex_lock(&base->proxy->lock);
-    if (code == GMQ_CODE_OK) {
+    if (map) {
         gmq_method_map_free(base->learnt);
         base->learnt = *map;
         *map = NULL;
         base->reflects = true;
     }
     base->asking = false;
-    base->ask_again_at = lasting ? gmq__proxy_now() + AGAIN_MS : 0;
+    base->ask_again_at = code == GMQ_CODE_OK ? gmq__proxy_now() + AGAIN_MS : 0;
     pthread_mutex_unlock(&base->proxy->lock);
     gmq__pcall_resume(base, code, why);
 }
 
 /* The answer is complete, or there will be none. */
-static void settle(question *q, int32_t code, const char *why)
+static void settle(question *q, gmq_method_map **map, int32_t code, const char *why)
 {
     if (q->over)
         return;
     q->over = true;
     if (q->call)
         gmq_call_cancel(q->call);
-    answer(q->base, &q->map, code, why);
+    answer(q->base, map, code, why);
 }
 
 static void settle_failed(question *q, int32_t code, const char *text)
 {
     char why[512];
-    if (code == GMQ_CODE_UNIMPLEMENTED) {
-        settle(q, code, gmq__reflect_hint);
+    if (code == GMQ_CODE_UNIMPLEMENTED) { /* it has no reflection: an answer, too */
+        settle(q, NULL, GMQ_CODE_OK, "");
         return;
     }
     snprintf(why, sizeof why, "asking the server for it by reflection failed, %s: %s",
              gmq_code_name(code), text);
-    settle(q, code == GMQ_CODE_DEADLINE_EXCEEDED ? GMQ_CODE_UNAVAILABLE : code, why);
+    settle(q, NULL, code == GMQ_CODE_DEADLINE_EXCEEDED ? GMQ_CODE_UNAVAILABLE : code, why);
 }
 
 /* ---- The dialogue: the list of services, then one after the other the files of each ---- */
@@ -174,7 +174,7 @@ static void ask_next(question *q)
     if (q->at < q->count)
         ask(q, GMQ__REFLECT_ASK_SYMBOL, q->names[q->at++]);
     else
-        settle(q, GMQ_CODE_OK, "");
+        settle(q, &q->map, GMQ_CODE_OK, "");
 }
 
 /* Name of a ServiceResponse; NULL = none, or one that cannot be. */
@@ -201,7 +201,7 @@ static void take_list(question *q, const gmq__reflect_field *list)
     if (q->names)
         ask_next(q);
     else
-        settle(q, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory");
+        settle(q, NULL, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory");
 }
 
 static void take_answer(question *q, gmq_buf *message)
@@ -216,7 +216,7 @@ static void take_answer(question *q, gmq_buf *message)
         return;
     }
     if (!q->names) {
-        settle(q, GMQ_CODE_INTERNAL, "the server's reflection does not list its services");
+        settle(q, NULL, GMQ_CODE_INTERNAL, "the server's reflection does not list its services");
         return;
     }
     if (gmq__reflect_find(data, len, GMQ__REFLECT_FILES, &field))

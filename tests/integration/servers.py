@@ -127,16 +127,6 @@ class Server:
         context.set_trailing_metadata((("grpc-status-details-bin", request),))
         context.abort(grpc.StatusCode.NOT_FOUND, "see the details")
 
-    def uploads(self, requests, _context):
-        """Says of the requests whether they came to their end."""
-        yield next(requests)
-        try:
-            count = sum(1 for _ in requests)
-        except Exception:  # grpcio has one class for it, of no name
-            self.cancelled.put("broken")
-            raise
-        self.cancelled.put(f"whole, {count} more")
-
     def _relay(self):
         unary, collect = grpc.unary_unary_rpc_method_handler, grpc.stream_unary_rpc_method_handler
         produce, chat = grpc.unary_stream_rpc_method_handler, grpc.stream_stream_rpc_method_handler
@@ -159,7 +149,6 @@ class Server:
                 "HangChat": chat(self.hang_stream),
                 "Metadata": unary(self.metadata),
                 "Details": unary(self.details),
-                "Uploads": chat(self.uploads),
             },
         )
 

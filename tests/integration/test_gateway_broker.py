@@ -98,4 +98,4 @@ def test_two_sets_for_one_target(
     gateway = start_gateway(
         broker.url(base), arguments=(*arguments, "--target", server.target), ready=False
     )
-    assert f"23 methods, targets {server.target}" in gateway.expect("ready: ")
+    assert f"22 methods, targets {server.target}" in gateway.expect("ready: ")

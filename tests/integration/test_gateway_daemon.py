@@ -121,7 +121,7 @@ def test_ready_line_and_file(broker, base, relay_protoset, start_gateway, tmp_pa
         ready=False,
     )
     line = gateway.expect("ready")
-    assert f"ready: base {base}, 19 methods, targets 127.0.0.1:2" in line
+    assert f"ready: base {base}, 18 methods, targets 127.0.0.1:2" in line
     assert line[:4].isdigit(), "a time is in front"
     assert gateway.stop() == 0
     assert file.read_text() == f"{gateway.pid}\n"

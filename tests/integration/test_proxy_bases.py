@@ -215,8 +215,29 @@ def test_health_and_reflection_pass_through(broker, base, start_proxy):
 
 
 @pytest.mark.usefixtures("devices")
-def test_without_reflection(broker, base, start_proxy):
-    proxy = start_proxy(broker.url(f"{base}/one"))
+def test_the_link_dialect_needs_no_kinds(broker, base, start_proxy):
+    proxy = start_proxy(broker.url(f"{base}/one", dialect="link"))
+    with grpc.insecure_channel(proxy.target) as channel:
+        for _ in range(2):  # the second does not ask
+            assert channel.unary_unary(R + "Echo")(b"a", timeout=PATIENCE) == b"a"
+        assert list(channel.unary_stream(R + "Repeat")(b"2 2", timeout=PATIENCE)) == [b"00", b"11"]
+        assert channel.stream_unary(R + "Join")(iter((b"a", b"b")), timeout=PATIENCE) == b"ab"
+        chat = channel.stream_stream(R + "Chat")(iter((b"a", b"b")), timeout=PATIENCE)
+        assert list(chat) == [b"a", b"b"]
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(R + "Fail")(b"5", timeout=PATIENCE)
+        assert (caught.value.code(), caught.value.details()) == (
+            grpc.StatusCode.NOT_FOUND,
+            "no: \u00fc",
+        )
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary("/no.Such/Thing")(b"", timeout=PATIENCE)
+        assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.usefixtures("devices")
+def test_without_reflection_in_the_session_dialect(broker, base, start_proxy):
+    proxy = start_proxy(broker.url(f"{base}/one", dialect="session"))
     for _ in range(2):  # the second does not ask
         error = refusal(proxy)
         assert error.code() == grpc.StatusCode.UNIMPLEMENTED
