@@ -34,6 +34,24 @@ function helper.close()
     gm.on_log = nil
 end
 
+--- A call of which the request is these bytes.
+function helper.raw_call(channel, path, kind, bytes)
+    local stream = require("grpc_mqtt.stream")
+    local loop = require("grpc_mqtt.loop")
+    local demo = channel:service(helper.schema, "demo.v1.Demo")
+    local call = assert(demo:Chat()) -- its class, for a call of our own
+    call:cancel()
+    local raw = stream.new(getmetatable(call), path, {})
+    raw.kind, raw.channel = 1, channel
+    local tag = loop.register(raw)
+    local started = assert(channel.client:start(path, kind, nil, 10000, nil, tag))
+    started:read(1)
+    raw:attach(started, tag)
+    assert(started:send(bytes))
+    started:half_close()
+    return raw
+end
+
 --- Keeps the log instead of writing it to stderr: a list of lines.
 function helper.log()
     local lines = {}

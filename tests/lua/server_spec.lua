@@ -143,6 +143,27 @@ describe("a server", function()
         assert.is_nil(gone[4])
     end)
 
+    it("refuses requests that are no message, and a client replies", function()
+        local log = helper.log()
+        local demo, channel = helper.serve({
+            SayHello = function(request) return { text = request.name } end,
+            Collect = function(call)
+                local message, failure = call:recv()
+                return nil, message == nil and failure
+            end,
+        })
+        local core = require("grpc_mqtt.core")
+        for name, kind in pairs({ SayHello = core.RPC_UNARY, Collect = core.RPC_CLIENT_STREAMING }) do
+            local raw = helper.raw_call(channel, "/demo.v1.Demo/" .. name, kind, "\xff\xff")
+            assert.matches("^INTERNAL: demo.v1.%a+Request", tostring(select(2, raw:reply())))
+        end
+        assert.equal("good", demo:SayHello({ name = "good" }).text)
+        assert.same({}, log)
+        local raw = helper.raw_call(channel, "/demo.v1.Demo/SayHello", core.RPC_UNARY, "\x0a\x01x")
+        raw.codec = { decode = function() return nil, "no message" end }
+        assert.equal("INTERNAL: no message", tostring(select(2, raw:reply())))
+    end)
+
     it("serves several clients and servers in one state", function()
         local one = helper.serve({ SayHello = function() return { text = "one" } end })
         local two = helper.serve({ SayHello = function() return { text = "two" } end })

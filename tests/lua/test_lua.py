@@ -114,6 +114,16 @@ def test_loop_example(lua, server, demo_protoset, loop):
     assert re.search(r"Hello, \w+!\s+and the \w+ went on", said), said
 
 
+def test_readme(lua, server, demo_protoset, tmp_path):
+    shutil.copy(demo_protoset, tmp_path / "demo.protoset")
+    (script,) = FENCE.findall((ROOT / "README.md").read_text())
+    script = script.replace("mqtt://127.0.0.1:1883/fleet/device42", server)
+    assert server in script
+    (tmp_path / "readme.lua").write_text(script)
+    said = run("sh", "-c", f"cd {tmp_path} && lua5.4 readme.lua", env=lua)
+    assert said == "Hello, you!\n1\n2\n3\n"
+
+
 # ---- Embedding
 
 
