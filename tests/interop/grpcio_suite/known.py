@@ -102,6 +102,7 @@ _CHANNELZ = "channelz shows the sockets and calls of gRPC's core; here it carrie
 
 #: Modules without a test that could pass, which wait long for that.
 NOT_RUN = {
+    "tests_py3_only.unit._simple_stubs_test": f"its channels are made with credentials; {_TLS}",
     "tests.unit._contextvars_propagation_test": f"call credentials; {_TLS}",
     "tests.unit._local_credentials_test": _TLS,
     "tests.unit._server_ssl_cert_config_test": _TLS,
