@@ -74,7 +74,9 @@ def test_init_acl_is_what_calls_need(tmp_path, demo_code):
     try:
         server = demo_server(f"mqtt://device:pw@127.0.0.1:{broker.port}/fleet/d7", demo_code)
         at = ("-h", "127.0.0.1", "-p", str(broker.port), "-P", "pw")
-        assert "demo.v1.Demo" in good("list", *at, "-u", "caller", "fleet/d7")
+        for dialect in ("session", "link"):
+            words = ("-u", "caller", "fleet/d7", "-o", f"dialect={dialect}")
+            assert "demo.v1.Demo" in good("list", *at, *words)
         denied = bad(71, "list", *at, "-u", "caller", "fleet/d8", "--max-time", "5")
         assert "PERMISSION_DENIED" in denied
         server.stop(0).wait()
@@ -85,10 +87,8 @@ def test_init_acl_is_what_calls_need(tmp_path, demo_code):
 # ---- completion
 
 
-def completed(tmp_path, *words):
+def completed(script, *words):
     """What bash offers for the last word."""
-    script = tmp_path / "completion.bash"
-    script.write_text(good("completion", "bash"))
     line = " ".join(f"'{word}'" for word in words)
     code = (
         f"source {script}; COMP_WORDS=(grpc-mqtt {line}); COMP_CWORD={len(words)}; "
@@ -100,9 +100,11 @@ def completed(tmp_path, *words):
 
 
 def test_completion_bash(tmp_path):
-    assert completed(tmp_path, "ca") == ["call"]
-    assert completed(tmp_path, "ping", "--pro") == ["--probe", "--protocol-version"]
-    assert completed(tmp_path, "completion", "") == ["bash", "zsh"]
+    script = tmp_path / "completion.bash"
+    script.write_text(good("completion", "bash"))
+    assert completed(script, "ca") == ["call"]
+    assert completed(script, "ping", "--pro") == ["--probe", "--protocol-version"]
+    assert completed(script, "completion", "") == ["bash", "zsh"]
 
 
 def test_completion_zsh(tmp_path):

@@ -113,7 +113,9 @@ topic read {base}/grpc/session/+
 topic read {base}/grpc/server/+
 topic write {base}/grpc/link/#
 topic write {base}/grpc/gone/+
-topic read grpc/inbox/+
+
+# Everybody reads the inbox of his own client id, and no other.
+pattern read grpc/inbox/%c
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -15,20 +16,20 @@ import grpc_mqtt
 from grpc_mqtt.cli import _address
 from grpc_mqtt.cli._failure import FAILED, INTERRUPTED, USAGE, Failure, of_library, of_rpc, one_line
 
-#: Modules, and in them the class of a sub-command where there are several.
-_COMMANDS = (
-    "ls",
-    "listing.List",
-    "listing.Describe",
-    "call",
-    "ping",
-    "bench",
-    "sniff",
-    "gateway",
-    "proxy",
-    "init",
-    "completion",
-)
+#: Name of each sub-command -> its module, and in that the class where there are several.
+_COMMANDS = {
+    "ls": "ls",
+    "list": "listing.List",
+    "describe": "listing.Describe",
+    "call": "call",
+    "ping": "ping",
+    "bench": "bench",
+    "sniff": "sniff",
+    "gateway": "gateway",
+    "proxy": "proxy",
+    "init": "init",
+    "completion": "completion",
+}
 #: Those that connect to no broker.
 _OFFLINE = ("init", "completion")
 
@@ -55,8 +56,8 @@ def _command(name: str) -> Any:
     return getattr(found, member) if member else found
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The whole command line, or that of one sub-command: others need not be loaded."""
     top = _Parser(
         prog="grpc-mqtt",
         description="gRPC over an MQTT broker.",
@@ -67,8 +68,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--help", action="help", help="this text")
     top.add_argument("--version", action="version", version=f"grpc-mqtt {grpc_mqtt.__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in _COMMANDS:
-        command = _command(name)
+    for name in [only] if only in _COMMANDS else _COMMANDS:
+        command = _command(_COMMANDS[str(name)])
         sub = commands.add_parser(
             command.NAME,
             help=command.HELP,
@@ -109,7 +110,11 @@ def _guarded(args: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    args = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # not every terminal can show every character
+    args = parser(words[0] if words else None).parse_args(words)
     try:
         status = _guarded(args)
         sys.stdout.flush()
