@@ -13,7 +13,7 @@
 #define SERVERS_MOST  1024
 #define PRESENCES     1u /* filters, as bits */
 #define INBOX         2u
-#define LOOK_LEAST    (20 * MS)
+#define LOOK_LEAST    (50 * MS)
 #define LOOK_MOST     (500 * MS)
 
 static gmq__link_state *state_of(const gmq__engine *engine) { return gmq__link_state_of(engine); }
@@ -123,6 +123,11 @@ static bool absent(const gmq__link_state *s)
     return s->looked && !s->nservers && !s->blind && !s->current;
 }
 
+/* Without the reason code 0x10 an opening would be waited for in vain; with it there may be a
+ * server that the broker does not let us see (retained messages for filters without wildcards
+ * alone). */
+static bool hopeless(const gmq__engine *engine) { return !engine->limits.properties; }
+
 static void no_server(gmq__engine *engine, gmq__bytes *out)
 {
     gmq__bytes_put_str(out, "no server is announced at ");
@@ -148,6 +153,27 @@ static void fail_absent(gmq__engine *engine, gmq__lcall *c, int64_t now)
     gmq__bytes_free(&text);
 }
 
+/* READY and ABSENT, as they change. */
+static void tell(gmq__engine *engine)
+{
+    gmq__link_state *s = state_of(engine);
+    bool linked =
+        s->current && s->current->phase == GMQ__LINK_IS_OPEN && s->current->gone_at == INT64_MAX;
+    bool ready = s->nservers || s->blind || engine->choosing || linked;
+    gmq__ev ev = {.kind = ready ? GMQ__EV_READY : GMQ__EV_ABSENT, .code = GMQ_CODE_UNAVAILABLE};
+    gmq__bytes text = {0};
+    if (!s->looked || s->retired || (s->told && s->told_ready == ready))
+        return;
+    if (!ready) {
+        no_server(engine, &text);
+        ev.text = gmq__strndup((const char *)text.data, text.len);
+        gmq__bytes_free(&text);
+    }
+    s->told = true;
+    s->told_ready = ready;
+    gmq__events_push(&engine->events, &ev, false);
+}
+
 /* A call whose turn it is leaves its HEADERS with its message, where it has only one. */
 static void attach(gmq__engine *engine, gmq__lcall *c, bool retry, int64_t now)
 {
@@ -156,7 +182,7 @@ static void attach(gmq__engine *engine, gmq__lcall *c, bool retry, int64_t now)
     if (c->phase != GMQ__LCALL_WAITING || !complete)
         return;
     bool nobody = absent(s) && !retry;
-    if (nobody && !c->wait_for_ready) {
+    if (nobody && hopeless(engine) && !c->wait_for_ready) {
         fail_absent(engine, c, now);
         return;
     }
@@ -223,6 +249,7 @@ void gmq__link_client_ended(gmq__engine *engine, gmq__link *link, int64_t now)
     }
     if (waiting && s->retry_at == INT64_MAX)
         back_off(engine, now);
+    tell(engine);
 }
 
 /* GOAWAY: what the server did not take has not run. */
@@ -258,25 +285,6 @@ static gmq__link_server *find_server(gmq__link_state *s, gmq__span name)
     return NULL;
 }
 
-/* READY and ABSENT, as they change. */
-static void tell(gmq__engine *engine)
-{
-    gmq__link_state *s = state_of(engine);
-    bool ready = s->nservers || s->blind || engine->choosing;
-    gmq__ev ev = {.kind = ready ? GMQ__EV_READY : GMQ__EV_ABSENT, .code = GMQ_CODE_UNAVAILABLE};
-    gmq__bytes text = {0};
-    if (!s->looked || s->retired || (s->told && s->told_ready == ready))
-        return;
-    if (!ready) {
-        no_server(engine, &text);
-        ev.text = gmq__strndup((const char *)text.data, text.len);
-        gmq__bytes_free(&text);
-    }
-    s->told = true;
-    s->told_ready = ready;
-    gmq__events_push(&engine->events, &ev, false);
-}
-
 /* An opening that has not left: there is nobody to send it to. */
 static void drop_opening(gmq__engine *engine, int64_t now)
 {
@@ -298,7 +306,7 @@ static void look_is_over(gmq__engine *engine, int64_t now)
     s->looked = true;
     s->look_at = INT64_MAX;
     tell(engine);
-    if (!s->nservers && !s->blind && !engine->choosing)
+    if (!s->nservers && !s->blind && !engine->choosing && hopeless(engine))
         drop_opening(engine, now);
     for (gmq__link *link; (link = gmq__map_next(&s->links, &at));)
         gmq__link_wake(engine, link);
@@ -442,6 +450,7 @@ static bool pin(gmq__engine *engine, gmq__link *link, const gmq__link_accept *ac
         of_member(n)->budget.left -= GMQ__CREDIT_CALL_0;
         gmq__lcall_schedule(engine, of_member(n));
     }
+    tell(engine);
     return true;
 }
 

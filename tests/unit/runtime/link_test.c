@@ -67,13 +67,12 @@ static void unary_works(rig *r, gmq_queue *queue)
     gmq_call_unref(served);
 }
 
-static void no_server_then_one_test(void **state)
+static void no_server_then_one(const char *query, const char *details)
 {
     rig r = {0};
     gmq_options *waits;
     gmq_call *call;
-    (void)state;
-    rig_open_client(&r, LINK);
+    rig_open_client(&r, query);
     gmq_event *event = rig_expect(r.client_queue, GMQ_EVENT_STATE);
     while (gmq_event_code(event) != GMQ_STATE_TRANSIENT_FAILURE) {
         gmq_event_free(event);
@@ -81,7 +80,7 @@ static void no_server_then_one_test(void **state)
     }
     assert_string_equal(gmq_event_text(event), NOBODY);
     gmq_event_free(event);
-    unary_fails(&r, NOBODY);
+    unary_fails(&r, details);
     ok(gmq_options_new(&waits));
     ok(gmq_options_set_bool(waits, "wait_for_ready", 1));
     ok(gmq_call_start_with(&call, r.client, UNARY, GMQ_RPC_UNARY, NULL, -1, waits, 7, "x", 1, 1));
@@ -96,6 +95,13 @@ static void no_server_then_one_test(void **state)
     rig_close(&r);
 }
 
+static void no_server_then_one_test(void **state)
+{
+    (void)state;
+    no_server_then_one(LINK, "no server listens"); /* the broker says so */
+    no_server_then_one(LINK "&mqtt_version=4", NOBODY);
+}
+
 static void a_server_that_ends_in_order_test(void **state)
 {
     rig r;
@@ -104,7 +110,7 @@ static void a_server_that_ends_in_order_test(void **state)
     unary_works(&r, r.server_queue);
     gmq_server_close(r.server, 0);
     rig_until_state(r.client_queue, GMQ_STATE_TRANSIENT_FAILURE);
-    unary_fails(&r, NOBODY);
+    unary_fails(&r, "no server listens");
     rig_close(&r);
 }
 
@@ -352,7 +358,7 @@ static void slow_readers_stall_nobody_test(void **state)
     rig r;
     gmq_call *calls[SLOW], *served[SLOW];
     (void)state;
-    rig_open(&r, LINK, LINK);
+    rig_open(&r, LINK, LINK "&call_window=262144");
     for (size_t i = 0; i < SLOW; i++) {
         calls[i] = rig_start(&r, STREAM, GMQ_RPC_SERVER_STREAMING, 100 + i);
         ok(gmq_call_send(calls[i], "x", 1));
