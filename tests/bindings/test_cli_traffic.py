@@ -147,6 +147,46 @@ def test_sniff_link_dialect():
     assert all(json.loads(each.as_json()) and each.as_text() for each in events)
 
 
+def piece(payload, position=0, count=1):
+    """A packet of the session dialect."""
+    head = b"\x0a" + text(payload)
+    return head + b"\x15" + position.to_bytes(4, "little") + b"\x1d" + count.to_bytes(4, "little")
+
+
+def test_sniff_session_dialect():
+    """Hand-made packets: slices in any order, many copies, a gap that is never filled."""
+    read = decoder()
+
+    def feed(topic, *packets):
+        """Packets with their numbers; (kind, bytes of messages) of what comes of them."""
+        told = []
+        for number, payload in packets:
+            for event in read.feed(seen(f"d/grpc/{topic}", payload, (("i", str(number)),))):
+                told.append((event.kind, event.more.get("bytes")))
+        return told
+
+    request = b"\x0a\x00\x12\x03\x00\x00\x00\x18\x14"
+    chunk = b"\x0a\x07\x0a\x05hello"  # Elems of one element
+    asked = feed(
+        "request/sid/p-S/M",
+        (0, piece(request)),
+        (3, piece(chunk[:4], 0, 2)),
+        (2, piece(chunk[4:], 1, 2)),
+        *[(0, piece(request))] * 300,
+        (1, piece(chunk)),
+        (4, piece(b"")),
+    )
+    assert asked == [("call", None), ("message", 5), ("message", 5), ("half_close", None)]
+    mapped = b"\x0a\x06\x0a\x01k\x12\x01v"  # a MetadataMap
+    final = b"\x0a\x07\x1a\x00\x20\x05\x2a\x01x"
+    answered = feed(
+        "session/sid", (1, piece(chunk)), (0, piece(mapped)), (2, piece(b"")), (3, piece(final))
+    )
+    assert answered == [("initial_metadata", None), ("message", 5), ("status", None)]
+    late = [(number, piece(b"")) for number in range(10, 300)]
+    assert ("half_close", None) in feed("request/sid/p-S/M", *late), "it goes on behind a gap"
+
+
 @pytest.mark.parametrize(
     "topic",
     [
