@@ -2,7 +2,7 @@
 #
 # Generates and compiles into TARGET, for each PROTO and for every .proto that it imports: the messages of protoc-c
 # (x.pb-c.h, x.pb-c.c), and for each PROTO the typed clients and servers of protoc-gen-grpc-mqtt-c (x.grpc-mqtt.h,
-# x.grpc-mqtt.c). Links TARGET with grpc_mqtt and protobuf-c.
+# x.grpc-mqtt.c). Links TARGET with grpc_mqtt and protobuf-c. To be called in the directory where TARGET is made.
 #
 #   PROTO            a file of the source tree, below one of the IMPORT_DIRS, or a name to be found there
 #   IMPORT_DIRS      where imports are looked for; the current source directory where none is given. grpc-mqtt's own protos

@@ -25,9 +25,10 @@ OPTION_IMPORTS = [
 TYPED_IMPORTS = ["deep/er/types.proto", "deep/public.proto", "google/protobuf/empty.proto"]
 STRICT = [
     *["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wundef", "-Wcast-align", "-Wwrite-strings"],
-    *["-Wstrict-aliasing=2", "-O2", "-Werror"],
+    "-Werror",
 ]
 C_ONLY = ["-Wmissing-prototypes", "-Wstrict-prototypes"]
+ALIASING = ["-O2", "-Wstrict-aliasing=2"]  # what gcc finds while it optimises
 
 if not PLUGIN.exists():
     pytest.skip(f"{PLUGIN} is not built", allow_module_level=True)
@@ -130,7 +131,7 @@ def compile_strictly(compiler, generated, name, *arguments):
     done = subprocess.run(
         [
             *[compiler, *arguments, *STRICT, f"-I{ROOT}/include", "-isystem", generated],
-            *["-c", generated / f"{name}.grpc-mqtt.c", "-o", os.devnull],
+            generated / f"{name}.grpc-mqtt.c",
         ],
         capture_output=True,
         text=True,
@@ -144,13 +145,14 @@ def compile_strictly(compiler, generated, name, *arguments):
 def test_it_is_strict_c11(generated, name, compiler):
     if not shutil.which(compiler):
         pytest.skip(f"{compiler} is not installed")
-    compile_strictly(compiler, generated, name, "-std=c11", *C_ONLY)
+    mode = ["-c", "-o", os.devnull, *ALIASING] if compiler == "gcc" else ["-fsyntax-only"]
+    compile_strictly(compiler, generated, name, "-std=c11", *C_ONLY, *mode)
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler")
 @pytest.mark.parametrize("name", PROTO_SETS)
 def test_it_is_strict_cpp17(generated, name):
-    compile_strictly("g++", generated, name, "-std=c++17", "-x", "c++")
+    compile_strictly("g++", generated, name, "-std=c++17", "-fsyntax-only", "-x", "c++")
 
 
 def test_several_files_in_one_run(tmp_path):

@@ -327,6 +327,37 @@ static void client_and_servers_share_a_queue_test(void **state)
     shared_close(&s);
 }
 
+static void count_turned(void *self, Turner__Turn_Call *call, Outer *request)
+{
+    ++*(int *)self;
+    turn(NULL, call, request);
+}
+
+/* A server without a map is offered every call; the generated one knows of what kind it is. */
+static void offered_calls_test(void **state)
+{
+    static const Turner_Handlers handlers = {.turn = {.request = count_turned}};
+    shared s = {.turned = 0};
+    gmq_call *call;
+    char text[] = "in";
+    Outer outer = OUTER__INIT;
+    Outer__Inner inner = OUTER__INNER__INIT;
+    (void)state;
+    inner.text = text;
+    outer.inner = &inner;
+    ok(gmq_queue_new(&s.queue));
+    ok(turner_server__new(&s.turner, &handlers, &s.turned));
+    ok(gmq_server_new(&s.server, "loopback://offered/base?unknown_methods=offer", NULL, NULL,
+                      s.queue, 0));
+    ok(gmq_client_new(&s.client, "loopback://offered/base?wait_for_ready=on", NULL, NULL, s.queue,
+                      0));
+    ok(turner__turn__begin(&call, s.client, &outer, NULL, 20000, NULL, 0));
+    expect_turned(&s, call, "in");
+    expect_ok(&s, call);
+    assert_int_equal(s.turned, 1);
+    shared_close(&s);
+}
+
 /* ---- The method map ---- */
 
 static void expect_same(const gmq_method_map *a, const gmq_method_map *b)
@@ -405,6 +436,7 @@ int main(void)
         cmocka_unit_test(an_answer_too_late_test),
         cmocka_unit_test(freed_with_calls_open_test),
         cmocka_unit_test(client_and_servers_share_a_queue_test),
+        cmocka_unit_test(offered_calls_test),
         cmocka_unit_test(method_maps_test),
         cmocka_unit_test(odd_names_test),
     };

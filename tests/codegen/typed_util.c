@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+const char *rig_dialect = "auto";
+
 static int handle(rig *r, gmq_event *event)
 {
     int closed = gmq_event_type_of(event) == GMQ_EVENT_CLOSED;
@@ -44,15 +46,18 @@ void rig_open(rig *r, const Demo__V1__Demo_Handlers *handlers, void *self)
 {
     static int number;
     gmq_method_map *map;
+    char url[128];
     memset(r, 0, sizeof *r);
     snprintf(r->url, sizeof r->url, "loopback://typed-%d-%d/base", (int)getpid(), number++);
     ok(gmq_method_map_new(&map));
     ok(demo__v1__demo_methods__add(map));
     ok(gmq_queue_new(&r->queue));
     ok(demo__v1__demo_server__new(&r->demo, handlers, self));
-    ok(gmq_server_new(&r->server, r->url, NULL, map, r->queue, 0));
+    snprintf(url, sizeof url, "%s?send_buffer=4096", r->url); /* soon full */
+    ok(gmq_server_new(&r->server, url, NULL, map, r->queue, 0));
     until_ready(r->queue);
     assert_int_equal(pthread_create(&r->thread, NULL, serve, r), 0);
+    strcat(strcat(r->url, "?dialect="), rig_dialect);
     ok(gmq_channel_new(&r->channel, r->url, NULL, map));
     gmq_method_map_free(map);
 }

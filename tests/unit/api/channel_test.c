@@ -100,6 +100,8 @@ static void *serve(void *arg)
     return NULL;
 }
 
+static const char *dialect; /* what the channel speaks */
+
 static int set_up(void **state)
 {
     static rig one;
@@ -123,6 +125,7 @@ static int set_up(void **state)
         gmq_event_free(event);
     }
     assert_int_equal(pthread_create(&r->thread, NULL, serve, r), 0);
+    strcat(strcat(r->url, "?dialect="), dialect);
     ok(gmq_channel_new(&r->channel, r->url, NULL, NULL));
     *state = r;
     return 0;
@@ -339,7 +342,7 @@ static void full_buffer_blocks_test(void **state)
     static uint8_t block[4096];
     gmq_channel *channel;
     gmq_rpc *rpc;
-    snprintf(url, sizeof url, "%s?send_buffer=8192", r->url);
+    snprintf(url, sizeof url, "%s&send_buffer=8192", r->url);
     ok(gmq_channel_new(&channel, url, NULL, NULL));
     ok(gmq_rpc_new(&rpc, channel));
     ok(gmq_rpc_set_timeout_ms(rpc, 20000));
@@ -448,7 +451,7 @@ static void drive_caller_test(void **state)
     char url[128];
     gmq_channel *channel;
     gmq_rpc *rpc;
-    snprintf(url, sizeof url, "%s?drive=caller", r->url);
+    snprintf(url, sizeof url, "%s&drive=caller", r->url);
     ok(gmq_channel_new(&channel, url, NULL, NULL));
     for (int i = 0; i < 3; i++) {
         ok(gmq_rpc_new(&rpc, channel));
@@ -515,5 +518,8 @@ int main(void)
         TEST(drive_caller_test),
         TEST(fork_test),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    dialect = "session";
+    int failed = cmocka_run_group_tests_name("session", tests, NULL, NULL);
+    dialect = "link";
+    return failed + cmocka_run_group_tests_name("link", tests, NULL, NULL);
 }
