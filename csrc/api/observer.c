@@ -8,9 +8,9 @@
 #include "runtime/command.h"
 #include "wire/metadata.h"
 
-#define TOPIC_MAX   65535
-#define PAYLOAD_MAX ((size_t)256 * 1024 * 1024 - 128 * 1024) /* an MQTT packet's, less its topic   \
-                                                              */
+#define TOPIC_MAX 65535
+/* An MQTT packet's, less its topic. */
+#define PAYLOAD_MAX ((size_t)256 * 1024 * 1024 - 128 * 1024)
 
 gmq_status gmq_observer_new(gmq_observer **out, const char *url, const gmq_options *options,
                             gmq_queue *queue, uint64_t tag)
