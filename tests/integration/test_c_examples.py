@@ -66,6 +66,26 @@ def test_bidi(url):
     assert run("bidi", url, "a", "b", "c") == (0, "a\nb\nc\n", "")
 
 
+@pytest.mark.usefixtures("server")
+def test_dynamic(url):
+    protoset = str(BUILD / "fixtures" / "demo.protoset")
+    assert run("dynamic", url, protoset, "demo.v1.Demo/SayHello", "name=you") == (
+        0,
+        "text: Hello, you!\n",
+        "",
+    )
+    numbers = "".join(f"value: {n}\n" for n in range(5, 8))
+    assert run("dynamic", url, protoset, "demo.v1.Demo/Count", "from=5", "to=7") == (0, numbers, "")
+    status, _, errors = run("dynamic", url, protoset, "demo.v1.Demo/Count", "from=-1")
+    assert (status, errors) == (
+        1,
+        "GMQ_E_INVALID: field demo.v1.CountRequest.from (uint32) cannot be set to -1, "
+        "which is out of its range\n",
+    )
+    status, _, errors = run("dynamic", url, protoset, "demo.v1.Demo/Missing")
+    assert (status, errors) == (2, "no method with one request: demo.v1.Demo/Missing\n")
+
+
 def test_one_process_and_thread(url):
     status, text, errors = run("embedded", f"{url}?drive=caller")
     assert (status, errors) == (0, "")
