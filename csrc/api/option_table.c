@@ -188,7 +188,7 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
                 "late duplicate does not run it again.")},
     [GMQ__OPT_CALL_WINDOW] =
         {"call_window",
-         NUMBER(ENDS, "bytes", 64 * KIB, GIB, 256 * KIB,
+         NUMBER(ENDS, "bytes", 64 * KIB, GIB, MIB,
                 "Link dialect: most bytes of one call that the other side may send ahead of the "
                 "reader.")},
     [GMQ__OPT_LINK_WINDOW] =
@@ -251,4 +251,10 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
              GATEWAY, "ms", 0, 60000, 100,
              "How long a bidi call waits for the gRPC server's initial metadata before the client "
              "is sent an empty map.")},
+    [GMQ__OPT_PASSTHROUGH] =
+        {"passthrough",
+         TEXT(GATEWAY,
+              "Address of the gRPC server that is sent the calls of methods which no descriptor "
+              "names (link dialect: there the caller says of what kind they are); unset: they end "
+              "UNIMPLEMENTED.")},
 };

@@ -307,6 +307,7 @@ void world_speak_link(world *w)
     w->server_config.link.server_id = gmq__span_str("s1");
     w->server_config.link.inbox = gmq__span_str("grpc/inbox/+");
     memcpy(w->server_config.link.instance, "INSTANCE", 8);
+    w->client_config.link.call_window = w->server_config.link.call_window = 256 << 10;
 }
 
 static bool is_ready(void *ctx) { return ((world *)ctx)->ready; }

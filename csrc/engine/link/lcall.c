@@ -6,9 +6,11 @@
 #include "engine/link/link.h"
 #include "wire/zstd.h"
 
-#define COPY_BELOW    4096 /* smaller messages do not keep the packet that they came in */
-#define COMPRESS_FROM 256  /* smaller ones are not worth it */
-#define FRAME_WEIGHT  24
+#define COPY_BELOW     4096 /* smaller messages do not keep the packet that they came in */
+#define PART_LARGE     ((size_t)64 << 10)
+#define PARTS_EXPECTED 8
+#define COMPRESS_FROM  256 /* smaller ones are not worth it */
+#define FRAME_WEIGHT   24
 
 gmq_status gmq__lcall_new(gmq__lcall **out, gmq__engine *engine, uint64_t id, gmq_rpc_kind kind,
                           gmq__span path)
@@ -222,8 +224,18 @@ static bool deliver(gmq__engine *engine, gmq__lcall *c, gmq_buf *message, bool p
     return gmq__call_message(engine, &c->call, message) || no_memory(fault);
 }
 
+/* A large part is one of several, as long ones: room for them, so that growing copies little. */
+static void make_room(const gmq__engine *engine, gmq__lcall *c, size_t len)
+{
+    size_t room = len * PARTS_EXPECTED;
+    if (len >= PART_LARGE && !c->parts.cap)
+        gmq__bytes_reserve(
+            &c->parts, room < engine->config.receive_limit ? room : engine->config.receive_limit);
+}
+
 static bool add_part(gmq__engine *engine, gmq__lcall *c, gmq__span body, gmq__link_fault *fault)
 {
+    make_room(engine, c, body.len);
     gmq__bytes_put(&c->parts, body.data, body.len);
     if (c->parts.failed)
         return no_memory(fault);

@@ -311,7 +311,6 @@ static void dialect_close(gmq__engine *engine)
     gmq__map_free(&s->by_serial);
     gmq__heap_free(&s->timers);
     gmq__tombstones_free(&s->tombstones);
-    gmq__bytes_free(&s->frames);
     gmq__bytes_free(&s->name);
     gmq__bytes_free(&s->inbox);
     gmq__bytes_free(&s->group);

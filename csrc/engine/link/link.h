@@ -110,7 +110,6 @@ typedef struct gmq__link_state {
     gmq__list stalled; /* links whose peers wait until less is held here */
     gmq__list replies; /* publishes that belong to no link */
     size_t nreplies;
-    gmq__bytes frames;             /* of the packet that is being made */
     gmq__bytes name, inbox, group; /* of the config, ours */
     bool subscribe_due, granted, draining, leaving, bye_due;
     /* client */

@@ -27,15 +27,21 @@ bool gmq__resend_room(const gmq__resend *r, size_t most_bytes)
     return r->last - r->acked < GMQ__LINK_WINDOW && r->bytes < most_bytes;
 }
 
+uint64_t gmq__resend_add_buf(gmq__resend *r, gmq_buf *frames, int64_t now)
+{
+    if (!frames || !grow(r)) {
+        gmq_buf_unref(frames);
+        return 0;
+    }
+    gmq__sent sent = {frames, now, 0, false};
+    *place(r, ++r->last) = sent;
+    r->bytes += gmq_buf_len(frames);
+    return r->last;
+}
+
 uint64_t gmq__resend_add(gmq__resend *r, gmq__span frames, int64_t now)
 {
-    gmq_buf *copy = grow(r) ? gmq__buf_copy(frames) : NULL;
-    if (!copy)
-        return 0;
-    gmq__sent sent = {copy, now, 0, false};
-    *place(r, ++r->last) = sent;
-    r->bytes += frames.len;
-    return r->last;
+    return gmq__resend_add_buf(r, gmq__buf_copy(frames), now);
 }
 
 /* It came: nothing of it is needed any more. */

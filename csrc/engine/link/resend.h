@@ -28,6 +28,8 @@ typedef struct gmq__resend {
 bool gmq__resend_room(const gmq__resend *r, size_t most_bytes); /* may one more be sent? */
 /* Keeps a copy of the next packet's frames. The number that it gets; 0 = no memory. */
 uint64_t gmq__resend_add(gmq__resend *r, gmq__span frames, int64_t now);
+/* Likewise, without a copy: takes over the caller's reference, also where it fails. */
+uint64_t gmq__resend_add_buf(gmq__resend *r, gmq_buf *frames, int64_t now);
 
 /* An acknowledgement. What a gap names is due again, once a round trip. false = it acknowledges
  * what was never sent. `*news`: something was acknowledged for the first time. */

@@ -9,7 +9,10 @@
 #define PACKET_LEAST ((size_t)256)
 #define GAP_SHARE    16 /* a gap takes up to 4 bytes: a quarter of a small packet, all told */
 #define SECOND       INT64_C(1000000000)
-#define AHEAD        2 /* packets without PUBACK from which on frames gather */
+#define KEEP_WHOLE   ((size_t)16 << 10)
+#define LATER        10  /* more may be the head of a packet that is sent again */
+#define AROUND       512 /* heads of frames */
+#define AHEAD        2   /* packets without PUBACK from which on frames gather */
 
 static gmq__lcall *of_run(gmq__node *node)
 {
@@ -142,8 +145,8 @@ static void never_fits(gmq__engine *engine, gmq__lcall *c, int64_t now)
 
 /* Round robin over the calls, a frame each. Before ACCEPT the calls that may be tried elsewhere
  * stay. */
-static void put_calls(gmq__engine *engine, gmq__link *link, gmq__bytes *frames, size_t room,
-                      int64_t now)
+static void put_calls(gmq__engine *engine, gmq__link *link, gmq__bytes *frames, size_t head_len,
+                      size_t room, int64_t now)
 {
     gmq__list later;
     gmq__node *node;
@@ -157,7 +160,7 @@ static void put_calls(gmq__engine *engine, gmq__link *link, gmq__bytes *frames, 
         }
         bool alone = node->next == &link->run.head;
         size_t cut = alone ? room : room / 4;
-        bool nothing = !frames->len;
+        bool nothing = frames->len == head_len;
         gmq__sendq_verdict v = put_frame(engine, link, c, frames, left(room, frames), cut);
         if (v == GMQ__SENDQ_NO_ROOM && nothing)
             never_fits(engine, c, now);
@@ -190,11 +193,12 @@ static bool calls_ride(const gmq__engine *engine)
 static void put_frames(gmq__engine *engine, gmq__link *link, gmq__bytes *frames, size_t room,
                        int64_t now)
 {
-    put_control(link, frames, room);
+    size_t head_len = frames->len;
+    put_control(link, frames, left(room, frames));
     if (left(room, frames) >= 16)
         put_link_credit(link, frames);
     if (link->phase != GMQ__LINK_IS_OPENING || calls_ride(engine))
-        put_calls(engine, link, frames, room, now);
+        put_calls(engine, link, frames, head_len, room, now);
     if (!link->control.len) {
         link->urgent = gmq__list_first(&link->run) != NULL && link->urgent;
         if (!gmq__list_first(&link->run))
@@ -225,23 +229,82 @@ static void head_of(const gmq__engine *engine, const gmq__link *link, size_t lim
     head->ngaps = gmq__window_gaps(&link->in, head->gaps, most);
 }
 
-/* Frames of a new packet, under its number; 0 = there are none, or no memory. */
-static uint64_t new_frames(gmq__engine *engine, gmq__link *link, size_t room, gmq__span *frames,
-                           int64_t now)
+/* What is kept to be sent again. A large packet's is the payload itself, which is then no longer
+ * the engine's; copying a small one takes less memory. */
+static uint64_t keep(gmq__engine *engine, gmq__link *link, size_t head_len, gmq__span *payload,
+                     int64_t now)
 {
-    gmq__bytes *scratch = &gmq__link_state_of(engine)->frames;
-    gmq__bytes_clear(scratch);
-    if (!has_frames(link) || !gmq__resend_room(&link->out, keep_most(engine)) ||
-        !gmq__bytes_reserve(scratch, room))
-        return 0;
-    put_frames(engine, link, scratch, room, now);
-    *frames = gmq__bytes_span(scratch);
-    if (!frames->len || link->phase == GMQ__LINK_IS_GONE)
-        return 0;
-    uint64_t seq = scratch->failed ? 0 : gmq__resend_add(&link->out, *frames, now);
-    if (!seq)
-        gmq__link_finish(engine, link, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", true, now);
-    return seq;
+    gmq__bytes *bytes = &engine->payload;
+    size_t len = bytes->len - head_len;
+    *payload = gmq__bytes_span(bytes);
+    if (len < KEEP_WHOLE)
+        return gmq__resend_add(&link->out, gmq__span_of(bytes->data + head_len, len), now);
+    gmq_buf *whole = gmq__buf_take(bytes), *frames = NULL;
+    if (whole)
+        frames = gmq__buf_slice(whole, head_len, len);
+    gmq_buf_unref(whole);
+    return gmq__resend_add_buf(&link->out, frames, now);
+}
+
+/* About what the frames that wait will take. */
+static size_t at_most(const gmq__link *link, size_t room)
+{
+    size_t waits = link->queued + link->control.len + AROUND;
+    return waits < room ? waits : room;
+}
+
+/* A new packet with frames; false = there are none, or no memory. */
+static bool new_packet(gmq__engine *engine, gmq__link *link, size_t limit, gmq__link_packet *head,
+                       gmq__span *payload, int64_t now)
+{
+    if (!has_frames(link) || !gmq__resend_room(&link->out, keep_most(engine)))
+        return false;
+    head->seq = link->out.last + 1;
+    gmq__link_packet_encode(&engine->payload, head);
+    size_t head_len = engine->payload.len;
+    size_t room = limit > LATER ? limit - LATER : 0;
+    if (room <= head_len || !gmq__bytes_reserve(&engine->payload, at_most(link, room - head_len)))
+        return false;
+    put_frames(engine, link, &engine->payload, room, now);
+    if (link->phase == GMQ__LINK_IS_GONE || engine->payload.len == head_len)
+        return false;
+    if (!engine->payload.failed && keep(engine, link, head_len, payload, now))
+        return true;
+    gmq__link_finish(engine, link, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", true, now);
+    return false;
+}
+
+/* One that is sent again, with the head of today. */
+static bool old_packet(gmq__engine *engine, gmq__link *link, size_t limit, gmq__link_packet *head,
+                       gmq__span *payload, int64_t now)
+{
+    gmq__span frames;
+    if (!gmq__resend_next(&link->out, now, &head->seq, &frames))
+        return false;
+    if (frames.len + gmq__link_packet_head_len(head) > limit) /* it had another head, or limit */
+        head->ngaps = 0;
+    gmq__link_packet_encode(&engine->payload, head);
+    gmq__bytes_put(&engine->payload, frames.data, frames.len);
+    *payload = gmq__bytes_span(&engine->payload);
+    return true;
+}
+
+/* Without a number. */
+static bool bare_packet(gmq__engine *engine, gmq__link *link, gmq__link_packet *head,
+                        gmq__span *payload)
+{
+    bool wanted = link->ack_now || link->ping_due || link->pong_due;
+    if (!wanted || link->phase == GMQ__LINK_IS_OPENING || link->phase == GMQ__LINK_IS_GONE)
+        return false;
+    head->seq = 0;
+    gmq__bytes_clear(&engine->payload);
+    gmq__link_packet_encode(&engine->payload, head);
+    if (link->ping_due)
+        put_ping(link, &engine->payload, GMQ__LINK_PING, link->id);
+    if (link->pong_due)
+        put_ping(link, &engine->payload, GMQ__LINK_PONG, link->pong);
+    *payload = gmq__bytes_span(&engine->payload);
+    return true;
 }
 
 static void acknowledged(gmq__link *link)
@@ -266,27 +329,14 @@ static uint32_t wanted_for(const gmq__engine *engine, const gmq__link *link, int
 static bool publish(gmq__engine *engine, gmq__link *link, int64_t now, gmq__output *out)
 {
     gmq__link_packet head;
-    gmq__span frames = {NULL, 0};
+    gmq__span payload;
     size_t limit = gmq__link_packet_limit(engine, link);
     head_of(engine, link, limit, &head);
-    size_t around = gmq__link_packet_head_len(&head) + 10; /* its number, at most */
-    if (!gmq__resend_next(&link->out, now, &head.seq, &frames))
-        head.seq = limit > around ? new_frames(engine, link, limit - around, &frames, now) : 0;
-    if (link->phase == GMQ__LINK_IS_GONE)
-        return false;
-    bool bare = link->ack_now || link->ping_due || link->pong_due;
-    if (!head.seq && (!bare || link->phase == GMQ__LINK_IS_OPENING))
-        return false;
-    if (frames.len + around > limit) /* what is sent again had another head, or another limit */
-        head.ngaps = 0;
     gmq__bytes_clear(&engine->payload);
-    gmq__link_packet_encode(&engine->payload, &head);
-    if (!head.seq && link->ping_due)
-        put_ping(link, &engine->payload, GMQ__LINK_PING, link->id);
-    if (!head.seq && link->pong_due)
-        put_ping(link, &engine->payload, GMQ__LINK_PONG, link->pong);
-    if (head.seq)
-        gmq__bytes_put(&engine->payload, frames.data, frames.len);
+    if (!old_packet(engine, link, limit, &head, &payload, now) &&
+        !new_packet(engine, link, limit, &head, &payload, now) &&
+        !bare_packet(engine, link, &head, &payload))
+        return false;
     if (engine->payload.failed)
         return false; /* as if it had been lost */
     acknowledged(link);
@@ -296,7 +346,7 @@ static bool publish(gmq__engine *engine, gmq__link *link, int64_t now, gmq__outp
     out->kind = GMQ__OUT_PUBLISH;
     out->token = (uint64_t)GMQ__LINK_TOKEN_PACKET << GMQ__TOKEN_KIND_SHIFT | link->serial;
     out->message.topic = gmq__bytes_span(&link->to);
-    out->message.payload = gmq__bytes_span(&engine->payload);
+    out->message.payload = payload;
     out->message.qos = engine->config.qos;
     return true;
 }
