@@ -140,6 +140,16 @@ def _insecure_channel(target, options=None, compression=None):
     return grpc_mqtt.channel(_url(_number(target)), _arguments(options), compression)
 
 
+_grpc_secure_channel = grpc.secure_channel
+
+
+def _secure_channel(target, credentials, options=None, compression=None):
+    """With credentials that say "none" it is an insecure one: so grpc.experimental makes its own."""
+    if credentials._credentials is grpc.experimental.insecure_channel_credentials()._credentials:
+        return _insecure_channel(target, options, compression)
+    return _grpc_secure_channel(target, credentials, options, compression)
+
+
 def _aio_server(
     migration_thread_pool=None,
     handlers=None,
@@ -168,6 +178,7 @@ def _aio_insecure_channel(target, options=None, compression=None, interceptors=N
 
 grpc.server = _server
 grpc.insecure_channel = _insecure_channel
+grpc.secure_channel = _secure_channel
 for module in (grpc.aio, grpc.experimental.aio):
     module.server = _aio_server
     module.insecure_channel = _aio_insecure_channel
