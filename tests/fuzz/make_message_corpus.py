@@ -43,7 +43,7 @@ def main():
     rows += HEX.findall(DECODING.read_text())
     for number, (name, data) in enumerate(rows):
         put("message", f"seed_{number}", types[name] + bytes.fromhex(data.replace("-", "")))
-    for name in ("message2", "message3", "demo", "wire_plain"):
+    for name in ("message2", "message3", "demo"):
         put("schema", name, (fixtures / f"{name}.protoset").read_bytes())
 
 
