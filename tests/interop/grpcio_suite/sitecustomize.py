@@ -144,7 +144,7 @@ _grpc_secure_channel = grpc.secure_channel
 
 
 def _secure_channel(target, credentials, options=None, compression=None):
-    """With credentials that say "none" it is an insecure one: so grpc.experimental makes its own."""
+    """With credentials that say "none" it is an insecure one; grpc.experimental makes its so."""
     if credentials._credentials is grpc.experimental.insecure_channel_credentials()._credentials:
         return _insecure_channel(target, options, compression)
     return _grpc_secure_channel(target, credentials, options, compression)
