@@ -47,7 +47,7 @@ typedef struct world {
 void world_init(world *w, uint64_t seed,
                 const sim_faults *faults); /* configs have defaults, base "base" */
 void world_speak_link(world *w); /* the client link, the server both; before world_open() */
-void world_connect(world *w); /* both ends are there, and connect */
+void world_connect(world *w);    /* both ends are there, and connect */
 void world_open(world *w);       /* makes the engines and connects them */
 void world_free(world *w);
 
