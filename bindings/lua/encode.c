@@ -106,6 +106,16 @@ static bool checked(encoder *e, const place *where, gmq_status status)
 
 /* ---- Values ---- */
 
+/* The string at `index`; NULL where it is none, or holds a NUL and so can be no name. */
+static const char *name_at(lua_State *L, int index)
+{
+    size_t len;
+    if (lua_type(L, index) != LUA_TSTRING)
+        return NULL;
+    const char *name = lua_tolstring(L, index, &len);
+    return strlen(name) == len ? name : NULL;
+}
+
 static bool is_unsigned(const gmq_field *field)
 {
     gmq_field_type type = gmq_field_type_of(field);
@@ -161,11 +171,11 @@ static bool put_enum(encoder *e, const slot *s)
         return put_integer(e, s);
     if (lua_type(e->L, s->value) != LUA_TSTRING)
         return needs(e, s, "the name or number of an enum value");
-    const char *name = lua_tostring(e->L, s->value);
-    int64_t index = gmq_enum_find(type, name);
+    const char *name = name_at(e->L, s->value);
+    int64_t index = name ? gmq_enum_find(type, name) : -1;
     if (index < 0) {
         wrong(e, s->where);
-        add_text(e, "%s has no value '%.80s'", gmq_enum_name(type), name);
+        add_text(e, "%s has no value '%.80s'", gmq_enum_name(type), lua_tostring(e->L, s->value));
         return false;
     }
     int32_t number = gmq_enum_value_number(type, (size_t)index);
@@ -291,9 +301,8 @@ static const gmq_field *find_field(encoder *e, gmq_message *message, const place
 {
     lua_State *L = e->L;
     const gmq_type *type = gmq_message_type_of(message);
-    const gmq_field *field = NULL;
-    if (lua_type(L, -2) == LUA_TSTRING)
-        field = gmq_type_find_field(type, lua_tostring(L, -2));
+    const char *name = name_at(L, -2);
+    const gmq_field *field = name ? gmq_type_find_field(type, name) : NULL;
     if (field)
         return field;
     if (where)
@@ -304,6 +313,27 @@ static const gmq_field *find_field(encoder *e, gmq_message *message, const place
     else
         add_key(e, lua_gettop(L) - 1);
     return NULL;
+}
+
+/* A field may stand under the name that it has in JSON; then not under its own, too. */
+static bool named_once(encoder *e, const slot *s, int table)
+{
+    lua_State *L = e->L;
+    const char *own = gmq_field_name(s->field), *name = lua_tostring(L, s->value - 1);
+    bool twice = false;
+    if (strcmp(name, own) == 0)
+        return true;
+    lua_pushnil(L);
+    while (lua_next(L, table)) {
+        const char *other = name_at(L, -2);
+        twice = twice || (other && strcmp(other, own) == 0);
+        lua_pop(L, 1);
+    }
+    if (twice) {
+        wrong(e, s->where->up);
+        add_text(e, "'%s' and '%s' are the same field", own, name);
+    }
+    return !twice;
 }
 
 static bool alone_in_oneof(encoder *e, const slot *s)
@@ -335,7 +365,7 @@ static bool put_message(encoder *e, gmq_message *message, int table, const place
             return false;
         place here = {where, gmq_field_name(field), NULL, 0, 0};
         slot s = {message, field, 0, lua_gettop(L), &here};
-        if (!alone_in_oneof(e, &s) || !put_field(e, &s))
+        if (!named_once(e, &s, table) || !alone_in_oneof(e, &s) || !put_field(e, &s))
             return false;
         lua_pop(L, 1);
     }

@@ -99,6 +99,10 @@ describe("tables", function()
         for _, case in ipairs({
             { { nope = 1 }, "test.lua.All has no field 'nope'" },
             { { 5 }, "has no field [1]" },
+            { { ["an_int32\0x"] = 1 }, "has no field 'an_int32" },
+            { { a_colour = "RED\0" }, "has no value 'RED" },
+            { { an_int32 = 1, anInt32 = 1 }, "'an_int32' and 'anInt32' are the same field" },
+            { { nested = { nested = { some_bytes = 1 } } }, "All: nested.nested.some_bytes: a string" },
             { { a_leaf = { nam = "x" } }, "test.lua.All: a_leaf: test.lua.Leaf has no field 'nam'" },
             { { leaves = { {}, { value = "x" } } }, "All: leaves[2].value: an integer is needed, not a string" },
             { { by_number = { [5] = { name = 1 } } }, "All: by_number[5].name: a string is needed, not a number" },
