@@ -357,6 +357,8 @@ bool gmq__link_publish(gmq__engine *engine, int64_t now, gmq__output *out)
     gmq__node *node;
     while ((node = gmq__list_pop(&s->ready))) {
         gmq__link *link = GMQ__CONTAINER(node, gmq__link, ready);
+        if (!has_frames(link)) /* it was for what has left */
+            link->urgent = false;
         if (!gmq__link_wants(engine, link, now)) {
             gmq__link_rearm(engine, link, now);
             continue;

@@ -1,0 +1,208 @@
+/* What comes before a link and after it: the look for presences, the choice of a dialect (M14), the
+ * opening's expiry, goodbyes (M3, M4); and the linger of batched streams. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmocka_all.h"
+#include "engine/sim_world.h"
+
+static world *made(gmq__speak client, gmq__speak server)
+{
+    world *w = calloc(1, sizeof *w);
+    world_init(w, 1, NULL);
+    world_speak_link(w);
+    w->client_config.speak = client;
+    w->server_config.speak = server;
+    return w;
+}
+
+static void ended(world *w)
+{
+    assert_true(sim_run_until(&w->sim, 100 * SIM_S, world_all_done, w));
+    world_check(w);
+    world_check_quiet(w);
+    world_free(w);
+    free(w);
+}
+
+static bool has_filter(const sim_peer *peer, const char *part)
+{
+    for (size_t at = 0; at < peer->nfilters; at++)
+        if (strstr(peer->filters[at], part))
+            return true;
+    return false;
+}
+
+static void one_call(world *w, uint64_t id)
+{
+    world_start(w, id, GMQ_RPC_UNARY, 1, 100, 60 * SIM_S, 0, false);
+    assert_true(sim_run_until(&w->sim, SIM_S, world_all_done, w));
+    assert_int_equal(w->calls[id].code, 0);
+}
+
+static void m14_a_server_is_announced(void **state)
+{
+    (void)state;
+    world *w = made(GMQ__SPEAK_BOTH, GMQ__SPEAK_BOTH);
+    world_connect(w);
+    assert_true(gmq__engine_undecided(w->client->engine));
+    assert_int_equal(world_start(w, 1, GMQ_RPC_UNARY, 1, 100, SIM_S, 0, false), GMQ_E_STATE);
+    memset(&w->calls[1], 0, sizeof w->calls[1]);
+    sim_run(&w->sim, 100 * SIM_MS);
+    assert_true(w->ready);
+    assert_false(gmq__engine_undecided(w->client->engine));
+    one_call(w, 1);
+    assert_true(has_filter(w->client, "grpc/inbox/c1"));
+    assert_false(has_filter(w->client, "grpc/session"));
+    sim_disconnect(w->client, GMQ_CODE_UNAVAILABLE, "cut");
+    sim_connect(w->client);
+    sim_run(&w->sim, SIM_S);
+    one_call(w, 2);
+    assert_false(has_filter(w->client, "grpc/session"));
+    w->client_config.speak = GMQ__SPEAK_LINK; /* its inbox stays */
+    ended(w);
+}
+
+static void m14_nobody_is_announced(void **state)
+{
+    (void)state;
+    world *w = made(GMQ__SPEAK_BOTH, GMQ__SPEAK_SESSION);
+    world_open(w);
+    one_call(w, 1);
+    sim_run(&w->sim, SIM_S);
+    assert_true(has_filter(w->client, "grpc/session"));
+    assert_false(has_filter(w->client, "grpc/inbox")); /* given back */
+    assert_false(has_filter(w->client, "grpc/server"));
+    w->server_config.speak = GMQ__SPEAK_BOTH;
+    sim_restart(w->server, &w->server_config);
+    sim_connect(w->server);
+    sim_disconnect(w->client, GMQ_CODE_UNAVAILABLE, "cut");
+    sim_connect(w->client);
+    sim_run(&w->sim, SIM_S);
+    one_call(w, 2);
+    assert_false(has_filter(w->client, "grpc/inbox")); /* it remembers */
+    ended(w);
+}
+
+static uint32_t opening_expiry, other_expiry;
+
+static bool watch_expiry(sim_peer *peer, const gmq__mqtt_message *message)
+{
+    (void)peer;
+    bool opening = gmq__span_equal_str(message->topic, "base/grpc/link/c1");
+    *(opening ? &opening_expiry : &other_expiry) = message->expiry_s;
+    return true;
+}
+
+static uint32_t expiry_with(int64_t timeout)
+{
+    world *w = made(GMQ__SPEAK_LINK, GMQ__SPEAK_BOTH);
+    world_open(w);
+    w->client->on_publish = watch_expiry;
+    opening_expiry = other_expiry = 0;
+    world_start(w, 1, GMQ_RPC_BIDI_STREAMING, 3, 100, timeout, 0, false);
+    ended(w);
+    assert_int_equal(other_expiry, 0);
+    return opening_expiry;
+}
+
+/* Nobody is to run what nobody waits for any more. */
+static void an_opening_expires(void **state)
+{
+    (void)state;
+    assert_int_equal(expiry_with(2500 * SIM_MS), 3);
+    assert_int_equal(expiry_with(-1), 30);
+    assert_int_equal(expiry_with(100 * SIM_S), 30);
+}
+
+static void m4_a_client_says_goodbye(void **state)
+{
+    (void)state;
+    world *w = made(GMQ__SPEAK_LINK, GMQ__SPEAK_BOTH);
+    world_open(w);
+    w->mute_handlers = true;
+    world_start(w, 1, GMQ_RPC_BIDI_STREAMING, 1, 100, -1, 0, false);
+    sim_run(&w->sim, SIM_S);
+    uint64_t before = w->client->publishes;
+    gmq__engine_leave(w->client->engine, w->sim.now);
+    sim_run(&w->sim, 100 * SIM_MS);
+    assert_int_equal(w->client->publishes - before, 2); /* CLOSE, gone */
+    assert_true(w->calls[1].handler_finished);
+    assert_true(w->calls[1].finished);
+    world_free(w);
+    free(w);
+}
+
+static void m3_a_server_says_goodbye(void **state)
+{
+    (void)state;
+    world *w = made(GMQ__SPEAK_LINK, GMQ__SPEAK_BOTH);
+    world_open(w);
+    w->mute_handlers = true;
+    world_start(w, 1, GMQ_RPC_BIDI_STREAMING, 1, 100, -1, 0, false);
+    sim_run(&w->sim, SIM_S);
+    gmq__engine_drain(w->server->engine, w->sim.now);
+    sim_run(&w->sim, 100 * SIM_MS);
+    assert_false(w->calls[1].finished);
+    gmq__engine_leave(w->server->engine, w->sim.now);
+    sim_run(&w->sim, 100 * SIM_MS);
+    assert_int_equal(w->calls[1].code, GMQ_CODE_UNAVAILABLE);
+    assert_string_equal(w->calls[1].details, "the server is closed");
+    for (size_t at = 0; at < sizeof w->sim.retained / sizeof *w->sim.retained; at++)
+        assert_null(w->sim.retained[at][0]);
+    world_free(w);
+    free(w);
+}
+
+/* What a batched stream gives waits for company, but not for long. */
+static void a_batch_lingers(void **state)
+{
+    (void)state;
+    world *w = made(GMQ__SPEAK_LINK, GMQ__SPEAK_BOTH);
+    w->client_config.options.batched = 1;
+    w->client_config.linger_ns = 50 * SIM_MS;
+    world_open(w);
+    w->mute_handlers = true;
+    gmq_metadata *md = NULL;
+    assert_int_equal(gmq_metadata_new(&md), GMQ_OK);
+    gmq_metadata_add(md, "x-id", "9", 1);
+    gmq__call_args args = {.id = 9,
+                           .metadata = md,
+                           .path = gmq__span_str("/t.S/Bidi"),
+                           .kind = GMQ_RPC_BIDI_STREAMING,
+                           .deadline = INT64_MAX,
+                           .options = {.batched = -1, .server_level = -1, .client_level = -1}};
+    gmq__engine *engine = w->client->engine;
+    gmq_buf *message = NULL;
+    assert_int_equal(gmq_buf_new(&message, "hello", 5), GMQ_OK);
+    assert_int_equal(gmq__engine_start(engine, &args, w->sim.now), GMQ_OK);
+    sim_run(&w->sim, SIM_S);
+    uint64_t before = w->client->publishes;
+    gmq__engine_send(engine, 9, message, w->sim.now);
+    sim_run(&w->sim, 49 * SIM_MS);
+    assert_int_equal(w->client->publishes, before);
+    sim_run(&w->sim, 2 * SIM_MS);
+    assert_int_equal(w->client->publishes, before + 1); /* a lone one waits no longer */
+    for (int n = 0; n < 40; n++) {
+        gmq__engine_send(engine, 9, message, w->sim.now);
+        sim_run(&w->sim, SIM_MS);
+    }
+    gmq__engine_half_close(engine, 9, w->sim.now); /* nothing more will come: at once */
+    sim_run(&w->sim, SIM_MS);
+    assert_int_equal(w->client->publishes, before + 2);
+    assert_int_equal(world_stats(w->client).unsent_bytes, 0);
+    gmq_buf_unref(message);
+    gmq_metadata_free(md);
+    world_free(w);
+    free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(m14_a_server_is_announced), cmocka_unit_test(m14_nobody_is_announced),
+        cmocka_unit_test(an_opening_expires),        cmocka_unit_test(m4_a_client_says_goodbye),
+        cmocka_unit_test(m3_a_server_says_goodbye),  cmocka_unit_test(a_batch_lingers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
