@@ -1,12 +1,16 @@
 """The Lua module: its busted specs, the examples, its installation, its memory."""
 
+import math
 import os
+import random
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from google.protobuf import descriptor_pb2, message_factory
 from stack import BUILD, PATIENCE, ROOT, Process, protoset
 
 SPECS = Path(__file__).parent
@@ -74,6 +78,83 @@ def test_spec_over_mosquitto(lua, spec, broker, dialect):
 def test_every_spec_is_run():
     names = {path.name.removesuffix("_spec.lua") for path in SPECS.glob("*_spec.lua")}
     assert names == {"core", "codec", "calls", "server", "run", "loops"}
+
+
+# ---- Messages, against Python's protobuf
+
+
+def random_value(rng, field):
+    kinds = {
+        field.CPPTYPE_DOUBLE: lambda: rng.choice([0.0, -1.5, 1e300, math.inf, rng.random()]),
+        field.CPPTYPE_FLOAT: lambda: rng.choice([0.0, 0.5, -math.inf, 1.5 * 2**100]),
+        field.CPPTYPE_BOOL: lambda: rng.random() < 0.5,
+        field.CPPTYPE_ENUM: lambda: rng.choice([0, 1, 2, 99, -1]),
+        field.CPPTYPE_INT32: lambda: rng.choice([0, 1, -1, 2**31 - 1, -(2**31)]),
+        field.CPPTYPE_UINT32: lambda: rng.choice([0, 1, 2**32 - 1]),
+        field.CPPTYPE_INT64: lambda: rng.choice([0, 1, -1, 2**63 - 1, -(2**63), 2**53 + 1]),
+        field.CPPTYPE_UINT64: lambda: rng.choice([0, 1, 2**64 - 1, 2**63, 2**53 + 1]),
+    }
+    if field.type == field.TYPE_BYTES:
+        return rng.randbytes(rng.choice([0, 1, 40]))
+    if field.type == field.TYPE_STRING:
+        return "".join(
+        letters = "a\0\u00e9\u20ac\U0001f600"
+        return "".join(rng.choices(letters, k=rng.choice([0, 1, 30])))
+        )
+    return kinds[field.cpp_type]()
+
+
+def fill(rng, message, depth=0):
+    """Sets some of its fields to something."""
+    for field in message.DESCRIPTOR.fields:
+        if rng.random() < 0.6:
+            continue
+        target = getattr(message, field.name)
+        if field.message_type and field.message_type.GetOptions().map_entry:
+            key, value = field.message_type.fields
+            for _ in range(rng.randrange(4)):
+                if value.message_type:
+                    fill(rng, target[random_value(rng, key)], depth + 1)
+                else:
+                    target[random_value(rng, key)] = random_value(rng, value)
+        elif isinstance(target, Sequence) and not isinstance(target, str | bytes):
+            for _ in range(rng.randrange(4)):
+                if field.message_type:
+                    fill(rng, target.add(), depth + 1)
+                else:
+                    target.append(random_value(rng, field))
+        elif field.message_type:
+            if depth < 3:
+                target.SetInParent()
+                fill(rng, target, depth + 1)
+        else:
+            setattr(message, field.name, random_value(rng, field))
+
+
+def test_messages_against_python(lua):
+    """What protobuf for Python writes becomes tables, and from these the same messages."""
+    files = descriptor_pb2.FileDescriptorSet.FromString(Path(lua["GMQ_KINDS"]).read_bytes())
+    every = message_factory.GetMessages(files.file)["test.lua.All"]
+    rng = random.Random(20)
+    messages = [every() for _ in range(200)]
+    for message in messages:
+        fill(rng, message)
+    lines = "".join(message.SerializeToString().hex() + "\n" for message in messages)
+    assert len(lines) > 20000
+    done = subprocess.run(
+        ["lua5.4", SPECS / "recode.lua"],
+        input=lines,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env={**os.environ, **lua},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    back = [every.FromString(bytes.fromhex(line)) for line in done.stdout.splitlines()]
+    assert len(back) == len(messages)
+    for mine, theirs in zip(messages, back, strict=True):
+        assert mine == theirs
 
 
 # ---- Examples
