@@ -97,10 +97,8 @@ def random_value(rng, field):
     if field.type == field.TYPE_BYTES:
         return rng.randbytes(rng.choice([0, 1, 40]))
     if field.type == field.TYPE_STRING:
-        return "".join(
         letters = "a\0\u00e9\u20ac\U0001f600"
         return "".join(rng.choices(letters, k=rng.choice([0, 1, 30])))
-        )
     return kinds[field.cpp_type]()
 
 
