@@ -84,6 +84,30 @@ static void m14_nobody_is_announced(void **state)
     ended(w);
 }
 
+static uint32_t log_lines;
+
+static void count_logs(sim_peer *peer, gmq__ev *ev)
+{
+    (void)peer;
+    log_lines += ev->kind == GMQ__EV_LOG && strstr(ev->text, "presence");
+}
+
+static void a_presence_that_is_refused_is_told(void **state)
+{
+    (void)state;
+    world *w = made(GMQ__SPEAK_LINK, GMQ__SPEAK_BOTH);
+    world_open(w);
+    log_lines = 0;
+    sim_disconnect(w->server, GMQ_CODE_UNAVAILABLE, "cut");
+    w->server->refuse_publish = GMQ__MQTT_NOT_AUTHORIZED;
+    w->server->on_event = count_logs;
+    sim_connect(w->server);
+    sim_run(&w->sim, SIM_S);
+    assert_int_equal(log_lines, 1);
+    world_free(w);
+    free(w);
+}
+
 static uint32_t opening_expiry, other_expiry;
 
 static bool watch_expiry(sim_peer *peer, const gmq__mqtt_message *message)
@@ -200,9 +224,13 @@ static void a_batch_lingers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(m14_a_server_is_announced), cmocka_unit_test(m14_nobody_is_announced),
-        cmocka_unit_test(an_opening_expires),        cmocka_unit_test(m4_a_client_says_goodbye),
-        cmocka_unit_test(m3_a_server_says_goodbye),  cmocka_unit_test(a_batch_lingers),
+        cmocka_unit_test(m14_a_server_is_announced),
+        cmocka_unit_test(m14_nobody_is_announced),
+        cmocka_unit_test(a_presence_that_is_refused_is_told),
+        cmocka_unit_test(an_opening_expires),
+        cmocka_unit_test(m4_a_client_says_goodbye),
+        cmocka_unit_test(m3_a_server_says_goodbye),
+        cmocka_unit_test(a_batch_lingers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -392,6 +392,8 @@ static void dialect_acked(gmq__engine *engine, uint64_t token, int reason, int64
         link = gmq__map_get_u64(&state_of(engine)->by_serial, serial);
     if (link)
         packet_acked(engine, link, reason, now);
+    if (kind == GMQ__LINK_TOKEN_NOBODY && serial == GMQ__LINK_PRESENCE && reason >= 0x80)
+        gmq__link_server_presence_refused(engine);
     if (kind != GMQ__LINK_TOKEN_FILTERS)
         return;
     gmq__link_is_client(engine) ? gmq__link_client_filters(engine, (unsigned)serial, reason, now)

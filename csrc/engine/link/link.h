@@ -86,7 +86,7 @@ typedef struct gmq__lcall {
         got_message;  /* of what came (client); initial_done: has been sent (server) */
     bool half_closed; /* the client's stream: its end is queued, or came */
     bool request_given, wait_for_ready;
-    bool any_kind; /* client: it does not know the kind; server: neither does lookup() */
+    bool any_kind;          /* client: it does not know the kind; server: neither does lookup() */
     gmq_metadata *metadata; /* client, until the headers are made */
     int32_t final_code;
     size_t path_len;
@@ -139,6 +139,7 @@ enum {                             /* kinds of tokens */
        GMQ__LINK_TOKEN_FILTERS,
        GMQ__LINK_TOKEN_NOBODY,
 };
+#define GMQ__LINK_PRESENCE UINT64_C(1) /* in a token of NOBODY: the presence's */
 
 static inline gmq__lcall *gmq__lcall_of(gmq__call *call) { return (gmq__lcall *)(void *)call; }
 static inline gmq__link_state *gmq__link_state_of(const gmq__engine *engine)
@@ -239,6 +240,7 @@ void gmq__link_server_new_call(gmq__engine *engine, gmq__link *link, const gmq__
                                int64_t now);
 void gmq__link_server_sent_status(gmq__engine *engine, gmq__lcall *c);
 bool gmq__link_server_presence(gmq__engine *engine, gmq__output *out);
+void gmq__link_server_presence_refused(gmq__engine *engine);
 void gmq__link_server_services(gmq__engine *engine); /* its services changed */
 gmq_status gmq__link_server_send_initial(gmq__engine *engine, gmq__call *call,
                                          const gmq_metadata *md, int64_t now);

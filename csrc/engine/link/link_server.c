@@ -587,10 +587,17 @@ bool gmq__link_server_presence(gmq__engine *engine, gmq__output *out)
         return false;
     s->presence_due = false;
     out->kind = GMQ__OUT_PUBLISH;
-    out->token = (uint64_t)GMQ__LINK_TOKEN_NOBODY << GMQ__TOKEN_KIND_SHIFT;
+    out->token = (uint64_t)GMQ__LINK_TOKEN_NOBODY << GMQ__TOKEN_KIND_SHIFT | GMQ__LINK_PRESENCE;
     out->message.payload = gmq__bytes_span(&engine->payload);
     out->message.retain = true;
     return true;
+}
+
+void gmq__link_server_presence_refused(gmq__engine *engine)
+{
+    gmq__ev ev = {.kind = GMQ__EV_LOG, .code = 1};
+    ev.text = gmq__strdup("the broker refused the server's presence: clients do not see it");
+    gmq__events_push(&engine->events, &ev, false);
 }
 
 void gmq__link_server_services(gmq__engine *engine)
