@@ -165,6 +165,15 @@ def test_several_files_in_one_run(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("proto", sorted(PROTOS.glob("*.proto")), ids=lambda file: file.stem)
+def test_every_fixture_is_made_or_refused_by_name(tmp_path, proto):
+    status, errors = protoc(tmp_path, proto.name)
+    if status == 0:
+        assert len(list(tmp_path.iterdir())) == 2
+    else:
+        assert f"{proto.name}: field " in errors and "is a group" in errors
+
+
 def test_directories_are_kept(tmp_path):
     (tmp_path / "in/fleet/v1").mkdir(parents=True)
     (tmp_path / "in/fleet/v1/car.proto").write_text(
