@@ -172,6 +172,7 @@ def test_probe_tells_apart(guarded):
     assert verdict(1, *guarded("deaf")) == "not authorised to read the reply"
     assert verdict(1, *guarded("narrow")) in ("no answer", "not authorised to read the reply")
     assert verdict(1, *guarded("all", "fleet/nobody"), timeout="10") == "nobody there"
+    assert verdict(1, *guarded("all", "fleet/nobody"), "-V", "311") == "no answer"
 
 
 def test_ping_says_what_the_probe_found(guarded):

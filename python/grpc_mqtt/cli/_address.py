@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 from grpc_mqtt.cli._failure import Usage
 
@@ -86,6 +86,12 @@ class Address:
     def without_prefix(self) -> Address:
         """The same broker, for base topics that are whole."""
         return Address(self.bare(), self.options)
+
+    @property
+    def gives_reasons(self) -> bool:
+        """MQTT 5: the broker says why, and whether anybody has subscribed."""
+        asked = parse_qs(self._url.query).get("mqtt_version", ["5"])[0]
+        return self.options.get("mqtt_version", asked) == "5"
 
     def base(self, base: str) -> str:
         """The full base topic of what the user calls `base`."""

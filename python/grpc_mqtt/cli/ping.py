@@ -146,6 +146,11 @@ class _Probe:
         taken = self._observer.publish(self._reply, b"", timeout=self._timeout)
         until = time.monotonic() + min(self._timeout, 1.0)
         if taken is not None and taken < REFUSED and self._hear(until):
+            if not self._announced and not self._observer.address.gives_reasons:
+                text = (
+                    "no answer came: nobody is there, or too slow (MQTT 3.1.1 does not say which)"
+                )
+                return Finding(Verdict.UNKNOWN, text)
             text = (
                 f"somebody takes the requests of {self._base}, and gave no answer in "
                 f"{self._timeout:g} s: is the server hanging, or what stands behind it?"
