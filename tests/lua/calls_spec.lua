@@ -39,7 +39,7 @@ function handlers.Chat(call)
     end
 end
 
-local demo, channel
+local demo, channel, channel_url
 
 local function every_kind()
     local reply, call = demo:SayHello({ name = "you" }, { timeout = 10, metadata = { { "a", "b" } } })
@@ -73,7 +73,8 @@ end
 
 describe("a client", function()
     setup(function()
-        demo, channel = helper.serve(handlers)
+        local _
+        demo, channel, _, channel_url = helper.serve(handlers)
     end)
 
     teardown(helper.close)
@@ -244,6 +245,25 @@ describe("a client", function()
         none, text = gm.channel("loopback://a/b", { no_such = {} })
         assert.is_nil(none)
         assert.matches("option 'no_such' is a string, an integer or a boolean, not a table", text)
+    end)
+
+    it("takes the options of methods from the schema", function()
+        local source = os.getenv("GMQ_OPTIONS")
+        local file = assert(io.open(source, "rb"))
+        for _, options in ipairs({ assert(gm.schema(source)), assert(gm.schema(file:read("a"))) }) do
+            local map = options:method_map()
+            local index = map:find("/options.service.On/ServerLevel")
+            assert.equal(2, map:server_clevel(index))
+            assert.equal(1, map:batched_stream(index))
+            local with = assert(gm.channel(channel_url, { schema = options, keep_alive_s = 30 }))
+            local again = with:service(helper.schema, "demo.v1.Demo")
+            assert.equal("Hello, x!", assert(again:SayHello({ name = "x" }, { timeout = 20 })).text)
+            with:close()
+        end
+        file:close()
+        local problem = raised(gm.channel, "loopback://a/b", { schema = source })
+        assert.matches("option 'schema' is what gm.schema%(%) gives, not a string", problem)
+        assert.matches("first argument is a schema", raised(channel.service, channel, source, "demo.v1.Demo"))
     end)
 
     it("finds no server where there is none, and none behind a closed channel", function()

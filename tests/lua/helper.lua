@@ -11,10 +11,11 @@ local open = {}
 function helper.url()
     count = count + 1
     local base = ("lua/%s%d"):format(os.getenv("GMQ_RUN") or "run", count)
-    return ("%s/%s?dialect=%s"):format(os.getenv("GMQ_URL") or "loopback://lua", base, os.getenv("GMQ_DIALECT") or "auto")
+    local dialect = os.getenv("GMQ_DIALECT") or "auto"
+    return ("%s/%s?dialect=%s"):format(os.getenv("GMQ_URL") or "loopback://lua", base, dialect)
 end
 
---- demo, channel, server; closed by helper.close().
+--- demo, channel, server, URL; closed by helper.close().
 function helper.serve(handlers, options)
     local url = helper.url()
     local server = assert(gm.server(url, options))
@@ -23,7 +24,7 @@ function helper.serve(handlers, options)
     open[#open + 1], open[#open + 2] = channel, server
     assert(server:wait_ready(20))
     assert(channel:wait_ready(20))
-    return channel:service(helper.schema, "demo.v1.Demo"), channel, server
+    return channel:service(helper.schema, "demo.v1.Demo"), channel, server, url
 end
 
 function helper.close()

@@ -53,6 +53,7 @@ def lua(tmp_path_factory, demo_protoset):
         "GMQ_DEMO": str(demo_protoset),
         "GMQ_KINDS": str(protoset(made, SPECS / "kinds.proto")),
         "GMQ_OLD": str(protoset(made, SPECS / "old.proto")),
+        "GMQ_OPTIONS": str(protoset(made, ROOT / "tests/fixtures/protos/options_service.proto")),
     }
 
 

@@ -3,6 +3,7 @@
 local check = require("grpc_mqtt.check")
 local core = require("grpc_mqtt.core")
 local loop = require("grpc_mqtt.loop")
+local schema = require("grpc_mqtt.schema")
 local status = require("grpc_mqtt.status")
 local stream = require("grpc_mqtt.stream")
 
@@ -163,10 +164,13 @@ local Channel = { __name = "grpc_mqtt.Channel" }
 Channel.__index = Channel
 
 --- The service of that name: an object with a method for each of its methods.
-function Channel:service(schema, name)
+function Channel:service(source, name)
     local where = "channel:service"
+    if not schema.is(source) then
+        error(where .. ": the first argument is a schema, of gm.schema()", 2)
+    end
     check.argument(where, "name", name, "string")
-    local methods = schema:methods(name, where, 2)
+    local methods = source:methods(name, where, 2)
     local service = {}
     return setmetatable(service, {
         __name = "grpc_mqtt.Service",
@@ -239,16 +243,21 @@ end
 channel.Endpoint = Channel
 
 --- A channel to the server at `url`, which is connected in the background; nil and a text when that cannot be.
--- `options`: those of the library (docs/guide/options.md).
+-- `options`: those of the library (docs/guide/options.md), and schema: what it says of its methods' batching and
+-- compression holds.
 function channel.open(url, options)
     check.argument("gm.channel", "url", url, "string")
-    local set, problem = check.connection_options("gm.channel", options)
+    local set, source = check.connection_options("gm.channel", options, "schema")
     if not set then
-        return nil, problem
+        return nil, source
     end
+    if source ~= nil and not schema.is(source) then
+        error("gm.channel: the option 'schema' is what gm.schema() gives, not a " .. type(source), 2)
+    end
+    local map = source and source:method_map()
     local self = setmetatable({ waiters = {}, now = core.STATE_IDLE, reason = "", closed = false }, Channel)
     self.tag = loop.register(self)
-    local client, text, code = core.Client(url, set, nil, loop.queue, self.tag)
+    local client, text, code = core.Client(url, set, map, loop.queue, self.tag)
     if not client then
         loop.forget(self.tag)
         return nil, text, code

@@ -50,16 +50,24 @@ function check.options(where, values, level)
     return options
 end
 
---- Options of a connection: the caller's thread does the work.
-function check.connection_options(where, values)
+--- Options of a connection, on which the caller's thread does the work; and that of them which is ours, called `own`.
+function check.connection_options(where, values, own)
     if values ~= nil then
         check.argument(where, "options", values, "table", 3)
     end
-    local all = { drive = "caller" }
+    local all, kept = { drive = "caller" }, nil
     for key, value in pairs(values or {}) do
-        all[key] = value
+        if key == own then
+            kept = value
+        else
+            all[key] = value
+        end
     end
-    return check.options(where, all, 3)
+    local options, text = check.options(where, all, 3)
+    if not options then
+        return nil, text
+    end
+    return options, kept
 end
 
 --- timeout_ms, metadata, core.Options or nil: what a call is given besides its request.

@@ -1,5 +1,5 @@
---- grpc_mqtt on cqueues: attach(controller) once; then any coroutine of that controller makes calls, and waits as cqueues
--- does. Handlers and gm.spawn() are coroutines of the controller, too. Its loop ends as usual: ours keeps it going only
+--- grpc_mqtt on cqueues: attach(controller) once; then any coroutine of that controller makes calls, and waits as
+-- cqueues does. Handlers and gm.spawn() are coroutines of the controller, too. Its loop ends as usual: ours keeps it going only
 -- while there is something to do for us.
 
 local condition = require("cqueues.condition")
@@ -26,7 +26,8 @@ function Waiter:wake()
     self.changed:signal()
 end
 
---- Has `controller` turn our loop from now on. An object with detach(); nil and a text when the queue has no descriptor.
+--- Has `controller` turn our loop from now on. An object with detach(); nil and a text when the queue has no
+-- descriptor.
 function adapter.attach(controller)
     if cqueues.type(controller) ~= "controller" then
         error("grpc_mqtt.cqueues.attach: a controller is needed, of cqueues.new()", 2)

@@ -276,6 +276,8 @@ local function hand_out()
         local owner = owners[tag]
         if owner then
             owner:on_event(event)
+        elseif event.call then
+            event.call:cancel()
         end
     end
 end

@@ -33,6 +33,11 @@ function Method:at_server()
     return codec(self.raw, self, self.output, self.input)
 end
 
+-- The tag of a descriptor set's only field; no name of a file begins so.
+local function is_bytes(source)
+    return source:sub(1, 1) == "\n"
+end
+
 local Schema = { __name = "grpc_mqtt.Schema" }
 Schema.__index = Schema
 
@@ -73,6 +78,13 @@ function Schema:decode(type_name, bytes)
     return core.decode(self.raw, type_name, bytes)
 end
 
+--- The methods with their options, as the core takes them.
+function Schema:method_map()
+    local map = assert(core.MethodMap())
+    assert(map[is_bytes(self.source) and "add_descriptors" or "add_descriptor_file"](map, self.source))
+    return map
+end
+
 function schema.is(value)
     return getmetatable(value) == Schema
 end
@@ -82,7 +94,7 @@ end
 function schema.load(source)
     check.argument("gm.schema", "the file or its bytes", source, "string")
     local raw, text, code
-    if source:sub(1, 1) == "\n" then -- the tag of a descriptor set's only field; no name of a file begins so
+    if is_bytes(source) then
         raw, text, code = core.schema_from_bytes(source)
     else
         raw, text, code = core.schema_from_file(source)
@@ -90,7 +102,7 @@ function schema.load(source)
     if not raw then
         return nil, text, code
     end
-    return setmetatable({ raw = raw }, Schema)
+    return setmetatable({ raw = raw, source = source }, Schema)
 end
 
 return schema

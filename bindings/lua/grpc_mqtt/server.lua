@@ -184,19 +184,13 @@ function Server:serve(source, name, handlers)
     return self
 end
 
---- A server at `url`, whose path is its base topic. It serves nothing until serve(), and works while the loop turns, until
--- it is closed. `options`: those of the library, and expose_errors = true: clients are told what a handler raised.
+--- A server at `url`, whose path is its base topic. It serves nothing until serve(), and works while the loop turns,
+-- until it is closed. `options`: those of the library, and expose_errors = true: clients are told what a handler raised.
 function server.open(url, options)
     check.argument("gm.server", "url", url, "string")
-    local own = {}
-    for key, value in pairs(options or {}) do
-        own[key] = value
-    end
-    local expose = own.expose_errors
-    own.expose_errors = nil
-    local set, problem = check.connection_options("gm.server", own)
+    local set, expose = check.connection_options("gm.server", options, "expose_errors")
     if not set then
-        return nil, problem
+        return nil, expose
     end
     local self = setmetatable({
         waiters = {}, now = core.STATE_IDLE, reason = "", closed = false, methods = {},
