@@ -102,7 +102,8 @@ static gmq_method_map *copy_methods(gmq_proxy *proxy)
 }
 
 /* A row that is connected but in no table. */
-static gmq_status row_make(gmq__base **out, gmq_proxy *proxy, const char *name, const char *topic)
+static gmq_status row_make(gmq__base **out, gmq_proxy *proxy, const char *name, const char *topic,
+                           const gmq_options *options)
 {
     gmq__base *base = calloc(1, sizeof *base);
     char *url = gmq__base_address(proxy, topic);
@@ -111,7 +112,7 @@ static gmq_status row_make(gmq__base **out, gmq_proxy *proxy, const char *name, 
     if (base && url && methods && (base->name = strdup(name))) {
         base->proxy = proxy;
         base->uses = 1;
-        status = gmq_client_new(&base->client, url, proxy->options, methods, proxy->queue,
+        status = gmq_client_new(&base->client, url, options, methods, proxy->queue,
                                 (uint64_t)(uintptr_t)base);
     }
     if (status == GMQ_OK)
@@ -183,7 +184,7 @@ gmq__base *gmq__base_acquire(gmq_proxy *proxy, const char *name, int32_t *code, 
         snprintf(text, size, "the proxy has as many base topics in use as it may have");
         return NULL;
     }
-    gmq_status status = row_make(&base, proxy, name, name);
+    gmq_status status = row_make(&base, proxy, name, name, proxy->options);
     if (status != GMQ_OK) {
         *code = code_of(status);
         snprintf(text, size, "base %s: %s", name, gmq_error_text());
@@ -208,11 +209,25 @@ void gmq__base_release(gmq__base *base)
         row_free(base);
 }
 
+/* In the session dialect, which looks for no server. */
+static gmq_status trial_make(gmq__base **out, gmq_proxy *proxy)
+{
+    gmq_options *options = NULL;
+    gmq_status status = gmq_options_copy(&options, proxy->options);
+    if (status == GMQ_OK)
+        status = gmq_options_set_string(options, "dialect", "session");
+    if (status == GMQ_OK)
+        status = row_make(out, proxy, TRIAL_NAME, TRIAL_TOPIC, options);
+    gmq_options_free(options);
+    return status;
+}
+
 gmq_status gmq__bases_first(gmq_proxy *proxy)
 {
     gmq__base *base = NULL;
-    gmq_status status = proxy->fixed ? row_make(&base, proxy, proxy->fixed, proxy->fixed)
-                                     : row_make(&base, proxy, TRIAL_NAME, TRIAL_TOPIC);
+    gmq_status status = proxy->fixed
+                            ? row_make(&base, proxy, proxy->fixed, proxy->fixed, proxy->options)
+                            : trial_make(&base, proxy);
     if (status != GMQ_OK)
         return status;
     base->pinned = true;

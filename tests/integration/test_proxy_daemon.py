@@ -118,6 +118,18 @@ def test_wrong_password_is_said_and_tried_again(tmp_path, start_proxy):
         broker.stop()
 
 
+@pytest.mark.parametrize("dialect", ["auto", "link", "session"])
+def test_trying_the_broker_needs_no_rights_and_no_server(tmp_path, start_proxy, dialect):
+    rights = tmp_path / "rights"
+    rights.write_text("topic read nothing\n")
+    rights.chmod(0o644)
+    broker = Broker(tmp_path, f"acl_file {rights}")
+    try:
+        assert "by the call" in start_proxy(broker.url("", dialect=dialect)).lines[-1]
+    finally:
+        broker.stop()
+
+
 def test_calls_without_a_broker_fail_at_once(start_proxy, relay_protoset, base):
     url, listen = f"mqtt://127.0.0.1:{free_port()}/{base}", f"127.0.0.1:{free_port()}"
     proxy = start_proxy(url, "-d", relay_protoset, listen=listen, ready=False)
