@@ -9,10 +9,10 @@
 #include "transport/mosquitto/client.h"
 
 #define READ_BUDGET     64 /* calls of mosquitto_loop_read before what was read is dealt with */
-#define CLOSE_WRITES_NS (2 * GMQ__NS_PER_S)  /* for DISCONNECT and what is before it */
-#define ACKS_HELD       4                    /* PUBACKs that wait for company... */
-#define ACKS_HELD_NS    (GMQ__NS_PER_MS / 2) /* ...for so long: the answer to a call, the next call \
-                                              */
+#define CLOSE_WRITES_NS (2 * GMQ__NS_PER_S) /* for DISCONNECT and what is before it */
+/* So many PUBACKs wait so long for company: the answer to a call, the next call. */
+#define ACKS_HELD    4
+#define ACKS_HELD_NS (GMQ__NS_PER_MS / 2)
 
 static void set_tcp(int fd, int option, int on)
 {
