@@ -76,8 +76,12 @@ typedef enum gmq_event_type {
 typedef enum gmq_state {
     GMQ_STATE_IDLE = 0,
     GMQ_STATE_CONNECTING = 1,
-    GMQ_STATE_READY = 2,             /**< connected; a server has its subscriptions */
-    GMQ_STATE_TRANSIENT_FAILURE = 3, /**< lost or refused; it will be tried again after a backoff */
+    /** Connected; a server has its subscriptions; a client of the link dialect sees a server
+     *  announced. */
+    GMQ_STATE_READY = 2,
+    /** Lost or refused: it will be tried again after a backoff. A client of the link dialect also
+     *  while no server is announced; the text says which. */
+    GMQ_STATE_TRANSIENT_FAILURE = 3,
     GMQ_STATE_SHUTDOWN = 4
 } gmq_state;
 
