@@ -1,6 +1,6 @@
 --- grpc_mqtt on cqueues: attach(controller) once; then any coroutine of that controller makes calls, and waits as
--- cqueues does. Handlers and gm.spawn() are coroutines of the controller, too. Its loop ends as usual: ours keeps it going only
--- while there is something to do for us.
+-- cqueues does. Handlers and gm.spawn() are coroutines of the controller, too. Its loop ends as usual: ours keeps it
+-- going only while there is something to do for us.
 
 local condition = require("cqueues.condition")
 local cqueues = require("cqueues")

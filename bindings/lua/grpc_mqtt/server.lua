@@ -185,7 +185,8 @@ function Server:serve(source, name, handlers)
 end
 
 --- A server at `url`, whose path is its base topic. It serves nothing until serve(), and works while the loop turns,
--- until it is closed. `options`: those of the library, and expose_errors = true: clients are told what a handler raised.
+-- until it is closed. `options`: those of the library, and expose_errors = true: clients are told what a handler
+-- raised.
 function server.open(url, options)
     check.argument("gm.server", "url", url, "string")
     local set, expose = check.connection_options("gm.server", options, "expose_errors")
