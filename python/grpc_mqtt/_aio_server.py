@@ -317,6 +317,7 @@ class Server(grpc.aio.Server):
     def add_registered_method_handlers(
         self, service_name: str, method_handlers: Mapping[str, MethodHandler]
     ) -> None:
+        """Has these handlers serve `service_name`, by the names of its methods; before start()."""
         core = self._checked()
         if core.stage != _NEW:
             _LOGGER.warning("Cannot register method handlers once server has started")

@@ -178,3 +178,51 @@ def test_made_outside_of_a_coroutine():
     finally:
         asyncio.set_event_loop(None)
         loop.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_fork_is_refused():
+    """What was made before a fork says so in the child; what is made in the child works."""
+    program = """
+import asyncio, os, sys
+import grpc_mqtt.aio
+from aio_stacks import UNARY, MqttStack, Served, echo
+
+async def child(served, channel, unary):
+    for use in (lambda: unary(b""), lambda: served.server.add_insecure_port("[::]:0")):
+        try:
+            use()
+        except grpc_mqtt.ForkedError as error:
+            print(type(error).__name__)
+    async with Served(MqttStack(), {UNARY: echo}) as fresh:
+        print(await fresh.unary_unary(UNARY)(b"new"))
+
+async def keep():
+    stack = MqttStack()
+    served = Served(stack, {UNARY: echo})
+    await served.server.start()
+    channel = stack.channel()
+    unary = channel.unary_unary(UNARY)
+    assert await unary(b"a") == b"a"
+    return served, channel, unary
+
+loop = asyncio.new_event_loop()
+made = loop.run_until_complete(keep())
+pid = os.fork()
+if pid == 0:
+    asyncio.run(child(*made))
+    sys.stdout.flush()
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+print(loop.run_until_complete(made[2](b"still")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=os.path.dirname(__file__),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    assert lines == ["ForkedError", "ForkedError", "b'new'", "0", "b'still'"], done.stderr
