@@ -183,6 +183,7 @@ static void fill(gmq__runtime_config *config, gmq__role role, const parts *p)
     config->send_buffer = size(s, GMQ__OPT_SEND_BUFFER);
     config->reconnect_max_ns = ns(s, GMQ__OPT_RECONNECT_MAX_MS);
     config->log_level = (int32_t)s->number[GMQ__OPT_LOG_LEVEL];
+    config->services = s->text[GMQ__OPT_SERVICES];
 }
 
 gmq_status gmq__connect(gmq__runtime **out, gmq__role role, const char *url,

@@ -69,6 +69,12 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
                                             "topic and its `client_id` behind it, unset "
                                             "`grpc/inbox`; a server answers only where its pattern "
                                             "allows it, unset `grpc/inbox/+`.")},
+    [GMQ__OPT_SERVICES] =
+        {"services",
+         TEXT(SERVER,
+              "Link dialect: names of services, with commas between, that a server announces "
+              "beside those of its methods; for programs that take calls of methods that "
+              "the map does not have.")},
     [GMQ__OPT_WS_PATH] = {"ws_path",
                           TEXT(ENDS, "HTTP path of a WebSocket broker (ws, wss); unset: `/mqtt`.")},
     [GMQ__OPT_USERNAME] = {"username",

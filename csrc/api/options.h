@@ -14,6 +14,7 @@ typedef enum gmq__option_id { /* order of the table and of docs/guide/options.md
                               GMQ__OPT_SERVER_ID,
                               GMQ__OPT_GROUP,
                               GMQ__OPT_INBOX,
+                              GMQ__OPT_SERVICES,
                               GMQ__OPT_WS_PATH,
                               GMQ__OPT_USERNAME,
                               GMQ__OPT_PASSWORD,
@@ -58,6 +59,7 @@ typedef enum gmq__option_id { /* order of the table and of docs/guide/options.md
                               GMQ__OPT_ANY_KIND,
                               GMQ__OPT_UNKNOWN_METHODS,
                               GMQ__OPT_INITIAL_METADATA_WAIT_MS,
+                              GMQ__OPT_PASSTHROUGH,
                               GMQ__OPT_COUNT
 } gmq__option_id;
 

@@ -145,7 +145,7 @@ static void set_methods(gmq__runtime *rt, gmq__cmd_methods *cmd)
     gmq_method_map *old = rt->methods;
     rt->methods = cmd->methods;
     cmd->methods = old; /* freed with the command */
-    char **services = gmq__services_of(rt->methods);
+    char **services = gmq__services_of(rt->methods, rt->more_services);
     if (!services) /* the presence names the old ones; nobody's call depends on it */
         return;
     gmq__engine_services(rt->engine, (const char *const *)services);

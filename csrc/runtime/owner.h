@@ -57,7 +57,8 @@ struct gmq__runtime {
 
     /* The owner's from here on (methods of a client: fixed). */
     gmq_method_map *methods;
-    char **services; /* a server's, of `methods`; the engine reads it */
+    char **services; /* a server's, of `methods` and the ones below; the engine reads it */
+    char *more_services;
     gmq__engine *engine;
     const gmq__transport_vtable *vtable;
     gmq__transport *transport;

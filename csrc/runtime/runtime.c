@@ -26,6 +26,7 @@ static void free_runtime(gmq__runtime *rt)
         gmq__engine_free(rt->engine);
     gmq_method_map_free(rt->methods);
     gmq__free(rt->services);
+    gmq__free(rt->more_services);
     for (gmq__node *node; (node = gmq__list_pop(&rt->events));) /* it never began */
         gmq_event_free(GMQ__CONTAINER(node, gmq_event, node));
     gmq__map_free(&rt->calls);
@@ -148,8 +149,9 @@ static gmq_status make_parts(gmq__runtime *rt, const gmq__runtime_config *config
     gmq_status status = gmq__method_map_copy(&rt->methods, config->methods);
     if (status != GMQ_OK)
         return status;
-    rt->services = rt->server ? gmq__services_of(rt->methods) : NULL;
-    if (rt->server && !rt->services)
+    rt->more_services = gmq__strdup(config->services ? config->services : "");
+    rt->services = rt->server ? gmq__services_of(rt->methods, rt->more_services) : NULL;
+    if (!rt->more_services || (rt->server && !rt->services))
         return gmq__fail_nomem();
     gmq__engine_config engine = config->engine;
     engine.link.services = (const char *const *)rt->services;

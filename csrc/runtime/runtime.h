@@ -22,6 +22,7 @@ typedef struct gmq__runtime_config { /* all borrowed during gmq__runtime_new() *
     const char *address;           /* "mqtt://host:port", for people */
     const char *peer;              /* "mqtt:host:port/base" */
     const gmq_method_map *methods; /* may be NULL on a client; copied */
+    const char *services;          /* that a server announces besides; may be NULL; copied */
     gmq_queue *queue;
     uint64_t tag;
     bool caller_drives;

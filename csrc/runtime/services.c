@@ -1,6 +1,5 @@
 #include "runtime/services.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -12,31 +11,48 @@ static size_t service_len(const char *path)
     return end > path ? (size_t)(end - path) - 1 : 0;
 }
 
-static bool is_named(char *const *names, size_t n, const char *name, size_t len)
+typedef struct names {
+    char **list; /* of `count`, behind it NULLs */
+    size_t count;
+    char *room; /* behind the list */
+} names;
+
+static void add(names *out, const char *name, size_t len)
 {
-    while (n--)
-        if (strlen(names[n]) == len && !memcmp(names[n], name, len))
-            return true;
-    return false;
+    if (!len)
+        return;
+    for (size_t at = 0; at < out->count; at++)
+        if (strlen(out->list[at]) == len && !memcmp(out->list[at], name, len))
+            return;
+    memcpy(out->room, name, len); /* zeroed: the NUL is there */
+    out->list[out->count++] = out->room;
+    out->room += len + 1;
 }
 
-char **gmq__services_of(const gmq_method_map *map)
+static void add_listed(names *out, const char *more)
 {
-    size_t count = gmq_method_map_count(map), bytes = 0, n = 0;
+    for (size_t len; *more; more += len + (more[len] == ',')) {
+        len = strcspn(more, ",");
+        add(out, more, len);
+    }
+}
+
+char **gmq__services_of(const gmq_method_map *map, const char *more)
+{
+    size_t count = gmq_method_map_count(map), bytes = 0, most = count;
     for (size_t at = 0; at < count; at++)
         bytes += service_len(gmq_method_map_path(map, at)) + 1;
-    char **names = gmq__calloc(1, (count + 1) * sizeof *names + bytes);
-    if (!names)
+    more = more ? more : "";
+    bytes += strlen(more) + 1;
+    most += strlen(more) + 1; /* more than enough: of "a,b" */
+    names out = {.list = gmq__calloc(1, (most + 1) * sizeof *out.list + bytes)};
+    if (!out.list)
         return NULL;
-    char *room = (char *)(names + count + 1);
+    out.room = (char *)(out.list + most + 1);
     for (size_t at = 0; at < count; at++) {
-        const char *name = gmq_method_map_path(map, at) + 1;
-        size_t len = service_len(name - 1);
-        if (!len || is_named(names, n, name, len))
-            continue;
-        memcpy(room, name, len);
-        names[n++] = room;
-        room += len + 1;
+        const char *path = gmq_method_map_path(map, at);
+        add(&out, path + 1, service_len(path));
     }
-    return names;
+    add_listed(&out, more);
+    return out.list;
 }

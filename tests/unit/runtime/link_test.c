@@ -120,13 +120,13 @@ static void presence_names_the_services_test(void **state)
     watch w;
     gmq_method_map *other;
     (void)state;
-    rig_open_server(&r, "?server_id=s1");
+    rig_open_server(&r, "?server_id=s1&services=more.v1.A,more.v1.B");
     watch_open(&w, &r, "test/base/grpc/server/+");
-    seen(&w, "test/base/grpc/server/s1", "demo.v1.Demo");
+    seen(&w, "test/base/grpc/server/s1", "demo.v1.Demo*\tmore.v1.A*\tmore.v1.B");
     ok(gmq_method_map_new(&other));
     ok(gmq_method_map_add(other, "/other.v2.Other/Do", GMQ_RPC_UNARY));
     ok(gmq_server_set_methods(r.server, other));
-    seen(&w, "test/base/grpc/server/s1", "other.v2.Other");
+    seen(&w, "test/base/grpc/server/s1", "other.v2.Other*\tmore.v1.A");
     gmq_server_close(r.server, 0);
     seen(&w, "test/base/grpc/server/s1", "s1"); /* drains */
     seen(&w, "test/base/grpc/server/s1", NULL);
