@@ -315,3 +315,34 @@ gmq_status gmq_options_get_int(const gmq_options *options, const char *url, cons
         *value = found;
     return status;
 }
+
+static gmq_status get_text(const gmq__option_row *row, const entry *e, gmq_buf **value)
+{
+    char *text = NULL;
+    gmq_status status = e ? read_text(row, e, &text) : GMQ_OK;
+    *value = NULL;
+    if (status == GMQ_OK && text)
+        status = gmq_buf_new(value, text, strlen(text) + 1);
+    free_text(text);
+    return status;
+}
+
+gmq_status gmq_options_get_string(const gmq_options *options, const char *url, const char *key,
+                                  gmq_buf **value)
+{
+    if (!key || !value)
+        return gmq__fail(GMQ_E_INVALID, "gmq_options_get_string: %s is NULL",
+                         key ? "value" : "key");
+    const gmq__option_row *row = find_row(key);
+    if (!row || row->type != GMQ__OPTION_TEXT || row->secret)
+        return gmq__fail(GMQ_E_OPTION, "%s option \"%s\"",
+                         row ? "not a text, or a secret:" : "unknown", key);
+    gmq__url parsed = {0};
+    gmq_status status = url ? gmq__url_parse(&parsed, url) : GMQ_OK;
+    if (status != GMQ_OK)
+        return status;
+    const entry *e = find_entry(options, key);
+    status = get_text(row, e ? e : find_entry(parsed.query, key), value);
+    gmq__url_clear(&parsed);
+    return status;
+}

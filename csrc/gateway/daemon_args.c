@@ -6,6 +6,7 @@
 
 static const char usage[] =
     "Usage: " PROGRAM " -L URL --descriptors FILE --target HOST:PORT [more pairs] [options]\n"
+    "       " PROGRAM " -L URL --target HOST:PORT --passthrough [options]\n"
     "\n"
     "Takes gRPC calls that arrive over an MQTT broker to gRPC servers that know nothing of MQTT.\n"
     "It connects out to both; nothing connects to it.\n";
@@ -40,8 +41,12 @@ static int read_descriptors(void *target, const char *file)
 static int read_target(void *target, const char *address)
 {
     gmq__daemon_args *args = target;
-    if (!args->open_file)
-        return gmq__daemon_usage("no --descriptors before --target ", address);
+    if (!args->first_target)
+        args->first_target = address;
+    if (!args->open_file) {
+        args->bare_target = args->bare_target ? args->bare_target : address;
+        return -1;
+    }
     gmq_method_map *merged = NULL;
     gmq_status status = gmq_method_map_bind(args->open, NULL, address, NULL);
     if (status == GMQ_OK)
@@ -56,6 +61,22 @@ static int read_target(void *target, const char *address)
     return -1;
 }
 
+static int read_passthrough(void *target, const char *value)
+{
+    (void)value;
+    ((gmq__daemon_args *)target)->passthrough = true;
+    return -1;
+}
+
+static int set_passthrough(const gmq__daemon_args *args)
+{
+    if (!args->first_target)
+        return gmq__daemon_usage("--passthrough needs a --target", "");
+    gmq_status status =
+        gmq_options_set_string(args->common.options, "passthrough", args->first_target);
+    return status == GMQ_OK ? -1 : gmq__daemon_fail(status);
+}
+
 static int check(void *target)
 {
     const gmq__daemon_args *args = target;
@@ -63,6 +84,10 @@ static int check(void *target)
         return gmq__daemon_usage("-L URL is missing", "");
     if (args->open_file)
         return gmq__daemon_usage("no --target after --descriptors ", args->open_file);
+    if (args->bare_target && !args->passthrough)
+        return gmq__daemon_usage("no --descriptors before --target ", args->bare_target);
+    if (args->passthrough)
+        return set_passthrough(args);
     if (!args->map)
         return gmq__daemon_usage("--descriptors FILE --target HOST:PORT is missing", "");
     if (gmq_method_map_count(args->map) == 0)
@@ -85,6 +110,10 @@ static const gmq__daemon_option served[] = {
      "(or unix:PATH). Repeat the pair for several servers; a method that\n"
      "several sets have is served by the first",
      read_target, NULL},
+    {"passthrough", 0, NULL,
+     "methods that no descriptors name go to the first --target (which\n"
+     "then needs none); for callers that speak the link dialect",
+     read_passthrough, NULL},
     {0},
 };
 

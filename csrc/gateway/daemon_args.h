@@ -3,6 +3,7 @@
 #define GMQ_GATEWAY_DAEMON_ARGS_H
 
 #include <grpc_mqtt/gateway.h>
+#include <stdbool.h>
 
 #include "daemon_options.h"
 
@@ -14,6 +15,9 @@ typedef struct gmq__daemon_args {
      * NULL = none */
     gmq_method_map *open;
     const char *open_file;
+    const char *first_target;
+    const char *bare_target; /* the first one without --descriptors: for --passthrough alone */
+    bool passthrough; /* all other methods go to the first target */
 } gmq__daemon_args;
 
 /* Reads the command line and the descriptor files. -1 = go on; else the exit status, after

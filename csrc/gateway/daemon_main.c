@@ -38,10 +38,12 @@ static void ready(void *arg)
     const context *c = arg;
     char base[256], targets[512];
     size_t count = gmq_method_map_count(c->args.map);
+    const char *rest = c->args.passthrough ? c->args.first_target : NULL;
     gmq__daemon_print_base(c->args.url, base, sizeof base);
     print_targets(c->args.map, targets, sizeof targets);
-    gmq__daemon_log(LOG_INFO, "ready: base %s, %zu method%s, targets %s", base, count,
-                    count == 1 ? "" : "s", targets);
+    gmq__daemon_log(LOG_INFO, "ready: base %s, %zu method%s, targets %s%s%s", base, count,
+                    count == 1 ? "" : "s", *targets ? targets : "none",
+                    rest ? ", all others to " : "", rest ? rest : "");
 }
 
 static void close_gateway(void *arg, int64_t grace_ms)

@@ -145,6 +145,40 @@ static gmq_status thread_start(void *(*run)(void *), gmq_gateway *gateway)
 
 /* ---- Public ---- */
 
+/* A copy of `options` with which the server offers methods that it does not know. */
+static gmq_status offering(gmq_options **out, const gmq_options *options)
+{
+    gmq_status status = gmq_options_copy(out, options);
+    if (status != GMQ_OK)
+        return status;
+    status = gmq_options_set_string(*out, "unknown_methods", "offer");
+    if (status != GMQ_OK)
+        gmq_options_free(*out);
+    return status;
+}
+
+static gmq_status open_server(gmq_gateway *gateway, const char *url, const gmq_options *options)
+{
+    gmq_options *own = NULL;
+    gmq_status status = gateway->targets.others ? offering(&own, options) : GMQ_OK;
+    if (status == GMQ_OK)
+        status = gmq_server_new(&gateway->server, url, own ? own : options, gateway->targets.map,
+                                gateway->queue, 0);
+    gmq_options_free(own);
+    return status;
+}
+
+static gmq_status open_targets(gmq_gateway *gateway, const char *url, const gmq_options *options,
+                               const gmq_method_map *map)
+{
+    gmq_buf *others = NULL;
+    gmq_status status = gmq_options_get_string(options, url, "passthrough", &others);
+    if (status == GMQ_OK)
+        status = gmq__targets_init(&gateway->targets, map, others ? gmq_buf_data(others) : NULL);
+    gmq_buf_unref(others);
+    return status;
+}
+
 static gmq_status open_all(gmq_gateway *gateway, const char *url, const gmq_options *options,
                            const gmq_method_map *map)
 {
@@ -158,11 +192,11 @@ static gmq_status open_all(gmq_gateway *gateway, const char *url, const gmq_opti
         return status;
     grpc_init();
     gateway->grpc = true;
-    status = gmq__targets_init(&gateway->targets, map);
+    status = open_targets(gateway, url, options, map);
     if (status != GMQ_OK)
         return status;
     gateway->completions = grpc_completion_queue_create_for_next(NULL);
-    return gmq_server_new(&gateway->server, url, options, gateway->targets.map, gateway->queue, 0);
+    return open_server(gateway, url, options);
 }
 
 /* Both threads or neither: without the second the first one ends, and cleans up as it does. */

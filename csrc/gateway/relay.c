@@ -542,7 +542,8 @@ static gmq__relay *relay_make(gmq_gateway *gateway, gmq_call *call, const gmq_me
 void gmq__relay_start(gmq_gateway *gateway, gmq_event *event)
 {
     gmq_call *call = gmq_event_take_call(event);
-    if (gmq_call_kind(call) < 0) { /* offered, though its method has no target */
+    if (gmq_call_kind(call) < 0 || !gmq__targets_find(&gateway->targets, gmq_call_path(call))) {
+        /* offered, and there is no target, or nothing says of what kind it is */
         gmq_call_finish(call, GMQ_CODE_UNIMPLEMENTED, NULL, NULL);
         gmq_call_unref(call);
         return;

@@ -99,9 +99,10 @@ static grpc_channel *channel_of(gmq__targets *targets, size_t index)
 static gmq_status open_channels(gmq__targets *targets)
 {
     size_t count = gmq_method_map_count(targets->map);
-    targets->by_index = calloc(count, sizeof(grpc_channel *));
-    targets->channels = calloc(count, sizeof(grpc_channel *));
-    targets->first = calloc(count, sizeof *targets->first);
+    size_t rows = count ? count : 1;
+    targets->by_index = calloc(rows, sizeof(grpc_channel *));
+    targets->channels = calloc(rows, sizeof(grpc_channel *));
+    targets->first = calloc(rows, sizeof *targets->first);
     if (!targets->by_index || !targets->channels || !targets->first)
         return gmq_error_set(GMQ_E_NOMEM, "out of memory");
     for (size_t i = 0; i < count; i++)
@@ -109,14 +110,16 @@ static gmq_status open_channels(gmq__targets *targets)
     return GMQ_OK;
 }
 
-gmq_status gmq__targets_init(gmq__targets *out, const gmq_method_map *map)
+gmq_status gmq__targets_init(gmq__targets *out, const gmq_method_map *map, const char *others)
 {
     gmq__targets targets = {0};
-    if (count_bound(map) == 0)
+    if (count_bound(map) == 0 && !others)
         return gmq_error_set(GMQ_E_INVALID, "no method of the map is bound to a target");
     gmq_status status = copy_bound(&targets.map, map);
     if (status == GMQ_OK)
         status = open_channels(&targets);
+    if (status == GMQ_OK && others)
+        targets.others = channel_make(others);
     if (status == GMQ_OK)
         *out = targets;
     else
@@ -128,6 +131,8 @@ void gmq__targets_clear(gmq__targets *targets)
 {
     for (size_t i = 0; i < targets->count; i++)
         grpc_channel_destroy(targets->channels[i]);
+    if (targets->others)
+        grpc_channel_destroy(targets->others);
     free(targets->channels);
     free(targets->by_index);
     free(targets->first);
@@ -138,5 +143,5 @@ void gmq__targets_clear(gmq__targets *targets)
 grpc_channel *gmq__targets_find(const gmq__targets *targets, const char *path)
 {
     int64_t index = gmq_method_map_find(targets->map, path);
-    return index < 0 ? NULL : targets->by_index[index];
+    return index < 0 ? targets->others : targets->by_index[index];
 }

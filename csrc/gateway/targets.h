@@ -12,11 +12,13 @@ typedef struct gmq__targets {
     grpc_channel **channels; /* one a distinct target */
     size_t *first;           /* of each channel: its first method in `map` */
     size_t count;            /* of `channels` */
+    grpc_channel *others;    /* of methods that `map` does not have; NULL = there are none */
 } gmq__targets;              /* all zero is empty */
 
 /* Keeps the bound methods of `map` and makes their channels, which connect at their first call.
- * Errors: GMQ_E_INVALID (no method is bound), GMQ_E_NOMEM; `out` stays empty. */
-gmq_status gmq__targets_init(gmq__targets *out, const gmq_method_map *map);
+ * `others`: target of all other methods, or NULL. Errors: GMQ_E_INVALID (no method is bound, and
+ * no `others`), GMQ_E_NOMEM; `out` stays empty. */
+gmq_status gmq__targets_init(gmq__targets *out, const gmq_method_map *map, const char *others);
 void gmq__targets_clear(gmq__targets *targets);
 
 grpc_channel *gmq__targets_find(const gmq__targets *targets,

@@ -16,15 +16,18 @@ typedef struct gmq_gateway gmq_gateway;
 
 /** Makes a gateway for the bound methods of `map` and begins to connect to the broker; it connects
  * to a gRPC server at the first call. Methods without a target are left out: calls of them end
- * UNIMPLEMENTED. STATE, LOG and at the end CLOSED events go to `queue` with `tag`; the calls are
- * its own affair. It runs two threads, signals blocked. gRPC does not survive a fork(): make
- * gateways in the process that runs them. Further option: "initial_metadata_wait_ms" (default 100):
- * how long a bidi call waits for the gRPC server's initial metadata before the client is sent an
- * empty map; what comes later is sent with the trailing metadata.
+ * UNIMPLEMENTED, unless the option "passthrough" names a server for them (link dialect). STATE, LOG
+ * and at the end CLOSED events go to `queue` with `tag`; the calls are its own affair. It runs two
+ * threads, signals blocked. gRPC does not survive a fork(): make gateways in the process that runs
+ * them. Further option: "initial_metadata_wait_ms" (default 100): how long a bidi call waits for
+ * the gRPC server's initial metadata before the client is sent an empty map; what comes later is
+ * sent with the trailing metadata.
  *  @param url, options, queue, tag  as gmq_server_new(); `options` may be NULL
- *  @param map  with targets bound (gmq_method_map_bind()); the gateway keeps a copy
- *  Errors: as gmq_server_new(); GMQ_E_INVALID when no method is bound; GMQ_E_IO when no thread can
- * be made. Does not block but on the files of the options. Since 0.1. */
+ *  @param map  with targets bound (gmq_method_map_bind()); the gateway keeps a copy; with
+ *  "passthrough" it may be NULL or empty
+ *  Errors: as gmq_server_new(); GMQ_E_INVALID when no method is bound and nothing passed through;
+ * GMQ_E_IO when no thread can be made. Does not block but on the files of the options. Since 0.1.
+ */
 GMQ_API gmq_status gmq_gateway_new(gmq_gateway **out, const char *url, const gmq_options *options,
                                    const gmq_method_map *map, gmq_queue *queue, uint64_t tag);
 

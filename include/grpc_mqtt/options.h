@@ -10,6 +10,7 @@
 #define GRPC_MQTT_OPTIONS_H
 
 #include <grpc_mqtt/base.h>
+#include <grpc_mqtt/buf.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,6 +44,12 @@ GMQ_API gmq_status gmq_options_set_bool(gmq_options *options, const char *key, i
  *  Since 0.1. */
 GMQ_API gmq_status gmq_options_get_int(const gmq_options *options, const char *url, const char *key,
                                        int64_t *value);
+
+/** Likewise the text `key`: a new buffer into `value`, of the text and the NUL behind it (which its
+ *  length counts), for gmq_buf_unref(); NULL where it is unset. Secrets are not read out.
+ *  Errors: GMQ_E_OPTION (no such text), GMQ_E_URL, GMQ_E_NOMEM. Since 0.1. */
+GMQ_API gmq_status gmq_options_get_string(const gmq_options *options, const char *url,
+                                          const char *key, gmq_buf **value);
 
 #ifdef __cplusplus
 }

@@ -44,6 +44,7 @@ def test_version():
         ([], "-L URL is missing"),
         (["-L", URL], "--descriptors FILE --target HOST:PORT is missing"),
         (["-L", URL, "--target", "127.0.0.1:2"], "no --descriptors before --target 127.0.0.1:2"),
+        (["-L", URL, "--passthrough"], "--passthrough needs a --target"),
         (["-L", URL, "--descriptors", "{set}"], "no --target after --descriptors {set}"),
         (["-L", URL, "--descriptors", "{set}", "--target", ""], "target"),
         (["-L"], "-L"),

@@ -224,7 +224,15 @@ static void get_int_test(void **state)
     (void)state;
     int64_t value = -1;
     gmq_options *options = none();
-    const char *url = "mqtt://h/b?initial_metadata_wait_ms=7&qos=0";
+    const char *url = "mqtt://h/b?initial_metadata_wait_ms=7&qos=0&group=g1";
+    gmq_buf *text = NULL;
+    ok(gmq_options_get_string(NULL, url, "inbox", &text));
+    assert_null(text);
+    ok(gmq_options_get_string(NULL, url, "group", &text));
+    assert_string_equal(gmq_buf_data(text), "g1");
+    gmq_buf_unref(text);
+    assert_int_equal(gmq_options_get_string(NULL, url, "password", &text), GMQ_E_OPTION);
+    assert_int_equal(gmq_options_get_string(NULL, url, "qos", &text), GMQ_E_OPTION);
     ok(gmq_options_get_int(NULL, NULL, "initial_metadata_wait_ms", &value));
     assert_int_equal(value, 100);
     ok(gmq_options_get_int(options, url, "initial_metadata_wait_ms", &value));
