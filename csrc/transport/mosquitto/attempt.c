@@ -147,6 +147,7 @@ static void reaching(gmq__mclient *c, int64_t now, unsigned ready)
     } else {
         c->state = GMQ__M_GREETING;
         c->last_in = c->last_out = now;
+        c->holds_acks = true;
     }
 }
 

@@ -75,6 +75,8 @@ typedef struct gmq__mclient {
     unsigned unsent;    /* packets of ours queued since the last write, at least */
     unsigned acks;      /* PUBACKs queued since then */
     int64_t acks_since; /* the first of them */
+    bool holds_acks;    /* they have been followed by company lately */
+    int64_t acks_alone; /* when they last left without */
     bool blocked;       /* the kernel takes no more just now */
     bool ack_owed;      /* something was read, nothing written since */
     bool disconnects;   /* CLOSING: DISCONNECT is queued */

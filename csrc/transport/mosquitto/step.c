@@ -46,6 +46,18 @@ int gmq__mstep_read(gmq__mclient *c)
     return rc;
 }
 
+/* Held acknowledgements cost a broker that has a small window its time; so they are held only as
+ * long as it pays. */
+static void learn(gmq__mclient *c, int64_t now)
+{
+    if (c->unsent && (c->acks || now < c->acks_alone + ACKS_HELD_NS)) {
+        c->holds_acks = true;
+    } else if (c->acks) {
+        c->holds_acks = c->holds_acks && now < c->acks_since + ACKS_HELD_NS;
+        c->acks_alone = now;
+    }
+}
+
 /* libmosquitto makes a system call for each packet; corked they leave together, and the broker
  * wakes up once for all. */
 int gmq__mstep_write(gmq__mclient *c)
@@ -62,10 +74,11 @@ int gmq__mstep_write(gmq__mclient *c)
     if (cork)
         set_tcp(mosquitto_socket(c->handle), TCP_CORK, 0);
 #endif
+    c->last_out = gmq__os_now_ns();
+    learn(c, c->last_out);
     c->unsent = c->acks = 0;
     c->ack_owed = false;
     c->blocked = c->state != GMQ__M_IDLE && mosquitto_want_write(c->handle);
-    c->last_out = gmq__os_now_ns();
     return rc;
 }
 
@@ -133,7 +146,8 @@ static void closing(gmq__mclient *c, int64_t now)
 /* A PUBACK by itself would wake the broker up for nothing that anybody waits for. */
 static bool acks_wait(const gmq__mclient *c, int64_t now)
 {
-    return !c->unsent && c->acks && c->acks < ACKS_HELD && now < c->acks_since + ACKS_HELD_NS;
+    return c->holds_acks && !c->unsent && c->acks && c->acks < ACKS_HELD &&
+           now < c->acks_since + ACKS_HELD_NS;
 }
 
 static void connected(gmq__mclient *c, int64_t now, unsigned ready)
