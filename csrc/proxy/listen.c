@@ -13,6 +13,10 @@
 /* HTTP/2 has words of its own in the header list: path, authority, encodings. */
 enum { HEADERS_MIN = 8192, HEADERS_OWN = 4096 };
 
+/* A client that has vanished is noticed within 80 s, and its calls are cancelled; clients may ask
+ * for signs of life often, too. */
+enum { KEEPALIVE_MS = 60000, KEEPALIVE_WAIT_MS = 20000, CLIENT_PING_MS = 10000 };
+
 static grpc_arg int_arg(const char *key, int64_t value)
 {
     grpc_arg arg = {.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key};
@@ -26,6 +30,11 @@ static grpc_server *server_make(int64_t receive_limit, int64_t metadata_limit)
     grpc_arg args[] = {
         int_arg(GRPC_ARG_ALLOW_REUSEPORT, 0), /* two proxies must not share a port by chance */
         int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, receive_limit),
+        int_arg(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS),
+        int_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_WAIT_MS),
+        int_arg(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
+        int_arg(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0), /* no limit */
+        int_arg(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, CLIENT_PING_MS),
         int_arg(GRPC_ARG_MAX_METADATA_SIZE, headers < HEADERS_MIN ? HEADERS_MIN : headers),
     };
     grpc_channel_args all = {.num_args = sizeof args / sizeof *args, .args = args};
