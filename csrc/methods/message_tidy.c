@@ -290,14 +290,21 @@ static gmq_status keep_piece(tidier *t, const level *l, const gmq_field *f, cons
     return GMQ_OK;
 }
 
-/* Of a oneof the last member counts: pieces of another one are given up. */
-static void enter_oneof(tidier *t, const level *l, const gmq_field *f)
+/* Of a oneof the last member counts: pieces of another one are given up, when they are well formed.
+ */
+static gmq_status enter_oneof(tidier *t, const level *l, const gmq_field *f)
 {
-    run *set = run_at(t, l->runs + l->type->n_singles + (size_t)f->oneof);
-    const gmq_field *other = set->first ? gmq_type_find_number(l->type, (int32_t)set->first) : NULL;
-    if (other && other != f && other->single >= 0)
-        *run_at(t, l->runs + (size_t)other->single) = (run){0, 0};
-    set->first = (size_t)f->number;
+    size_t set = l->runs + l->type->n_singles + (size_t)f->oneof;
+    size_t number = run_at(t, set)->first, written = t->out->len;
+    const gmq_field *other = number ? gmq_type_find_number(l->type, (int32_t)number) : NULL;
+    run_at(t, set)->first = (size_t)f->number;
+    if (!other || other == f || other->single < 0)
+        return GMQ_OK;
+    size_t first = run_at(t, l->runs + (size_t)other->single)->first;
+    gmq_status status = put_message(t, l, other, first);
+    *run_at(t, l->runs + (size_t)other->single) = (run){0, 0};
+    t->out->len = written;
+    return status;
 }
 
 static unsigned wire_of(const gmq_field *f)
@@ -362,8 +369,9 @@ static gmq_status put_known(tidier *t, const level *l, const gmq_field *f, const
         wrap(t, in->whole);
         return GMQ_OK;
     }
-    if (f->oneof >= 0)
-        enter_oneof(t, l, f);
+    gmq_status status = f->oneof >= 0 ? enter_oneof(t, l, f) : GMQ_OK;
+    if (status)
+        return status;
     if (f->single >= 0)
         return keep_piece(t, l, f, in);
     if (f->message)

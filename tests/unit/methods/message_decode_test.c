@@ -203,6 +203,17 @@ static void refuses_what_is_malformed(void **state)
         assert_refused("message3.Tree", rows[i].hex, GMQ_E_PARSE, rows[i].says);
 }
 
+/* Also where it would not stay: in a member of a oneof that is replaced. */
+static void replaced_members_are_checked(void **state)
+{
+    (void)state;
+    assert_refused("message3.Choice", "1a0108 0801", GMQ_E_PARSE,
+                   "message3.Choice: scalars is malformed");
+    assert_refused("message3.Choice", "2203120108 1a00", GMQ_E_PARSE,
+                   "message3.Choice: tree.children is malformed");
+    assert_becomes("message3.Choice", "22030a0161 1a00", "1a00");
+}
+
 static void names_what_is_wrong(void **state)
 {
     (void)state;
@@ -298,6 +309,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_unknown),
         cmocka_unit_test(maps_have_each_key_once),
         cmocka_unit_test(refuses_what_is_malformed),
+        cmocka_unit_test(replaced_members_are_checked),
         cmocka_unit_test(names_what_is_wrong),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(size_and_memory_are_bounded),
