@@ -254,7 +254,7 @@ static bool is_listed(gmq__base *base)
 static void on_state(gmq__base *base, int32_t state, const char *text)
 {
     gmq_proxy *proxy = base->proxy;
-    if (!is_listed(base))
+    if (!is_listed(base) || (state == GMQ_STATE_READY && base->state == state))
         return;
     if (base->pinned)
         gmq_queue_post(proxy->user_queue, GMQ_EVENT_STATE, proxy->user_tag, state, text);
@@ -262,6 +262,7 @@ static void on_state(gmq__base *base, int32_t state, const char *text)
         gmq__proxy_log(proxy, 2, "base %s: connected", base->name);
     else if (state == GMQ_STATE_TRANSIENT_FAILURE)
         gmq__proxy_log(proxy, 1, "base %s: not connected: %s", base->name, text);
+    base->state = state;
     if (base->trial && state == GMQ_STATE_READY) {
         pthread_mutex_lock(&proxy->lock);
         if (base->listed)

@@ -21,6 +21,7 @@ struct gmq__base {
     bool pinned;       /* it is never left before the end */
     bool trial;        /* only there to try the broker; left once it is connected */
     size_t uses;       /* calls, and a question about kinds */
+    int32_t state;     /* the last that was told of */
     int64_t idle_from; /* ms of gmq__proxy_now(), while there are no uses */
 
     gmq_method_map *learnt; /* by reflection; NULL = nothing */

@@ -73,15 +73,15 @@ server.wait_for_termination()
 """
 
 
-@pytest.fixture(scope="module")
-def outcomes(suite, environment, interop_server, broker, tmp_path_factory):
+@pytest.fixture(scope="module", params=["link", "session"])
+def outcomes(request, suite, environment, interop_server, broker, tmp_path_factory):
     """Of each case: what went wrong, or None."""
     directory = tmp_path_factory.mktemp("interop")
     proto = suite.source / "src/proto/grpc/testing/test.proto"
     methods = protoset(directory, proto, suite.source)
-    url = broker.url("tests/proxy_interop")
-    gateway = Gateway(url, (methods, interop_server))
-    proxy = Proxy(url, "--descriptors", methods)
+    base = f"tests/proxy_interop_{request.param}"
+    gateway = Gateway(broker.url(base), (methods, interop_server))
+    proxy = Proxy(broker.url(base, dialect=request.param), "--descriptors", methods)
     try:
         client = subprocess.run(
             [suite.python, "-W", "ignore", HERE / "interop_client.py", proxy.target, *CASES],
