@@ -7,7 +7,7 @@ import contextvars
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -26,6 +26,7 @@ from grpc_mqtt._aio_rpc import (
 )
 from grpc_mqtt._call import Metadatum
 from grpc_mqtt._credit import FIRST
+from grpc_mqtt._handlers import Handlers
 from grpc_mqtt._methods import HandlerCallDetails, Methods, behavior_of, kind_of
 from grpc_mqtt._options import OptionsLike, server_options
 from grpc_mqtt._paths import from_wire
@@ -88,6 +89,9 @@ class _Core:
 
     # ---- Life
 
+    def begun(self) -> bool:
+        return self.stage != _NEW
+
     async def start(self) -> None:
         if self.stage == _STARTED:
             return
@@ -95,9 +99,8 @@ class _Core:
             raise grpc.aio.UsageError("Server not in ready state")
         endpoint = _Endpoint(self)
         try:
-            server = gmq.Server(
-                self.url, self.options, gmq.MethodMap(), self.pump.queue, endpoint.tag
-            )
+            options = self.methods.announce(self.options)
+            server = gmq.Server(self.url, options, gmq.MethodMap(), self.pump.queue, endpoint.tag)
         except BaseException:
             self.pump.forget(endpoint.tag)
             raise
@@ -278,7 +281,7 @@ def _is_async(behavior: Any) -> bool:
     return _is(inspect.iscoroutinefunction, behavior) or _is(inspect.isasyncgenfunction, behavior)
 
 
-class Server(grpc.aio.Server):
+class Server(Handlers, grpc.aio.Server):
     """A grpc.aio.Server whose calls come over MQTT. Made by grpc_mqtt.aio.server()."""
 
     def __init__(
@@ -308,33 +311,6 @@ class Server(grpc.aio.Server):
         assert self._core is not None
         _fork.check(self._core.pump.generation, "server")
         return self._core
-
-    def add_generic_rpc_handlers(
-        self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]
-    ) -> None:
-        self._checked().methods.add_generic(generic_rpc_handlers)
-
-    def add_registered_method_handlers(
-        self, service_name: str, method_handlers: Mapping[str, MethodHandler]
-    ) -> None:
-        """Has these handlers serve `service_name`, by the names of its methods; before start()."""
-        core = self._checked()
-        if core.stage != _NEW:
-            _LOGGER.warning("Cannot register method handlers once server has started")
-            return
-        core.methods.add_registered(service_name, method_handlers)
-
-    def add_insecure_port(self, address: str) -> int:
-        """Does nothing: the server is reached by the URL that it was made with. Returns the port of
-        `address`, or 1.
-        """
-        self._checked()
-        _, _, port = address.rpartition(":")
-        return int(port) if port.isdecimal() and int(port) else 1
-
-    def add_secure_port(self, address: str, server_credentials: grpc.ServerCredentials) -> int:
-        """As add_insecure_port(): TLS is a matter of the URL (``mqtts``)."""
-        return self.add_insecure_port(address)
 
     async def start(self) -> None:
         """Connects, and returns when calls can come; also when the broker cannot be reached, which

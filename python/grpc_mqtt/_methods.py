@@ -69,6 +69,23 @@ class Methods:
         for method, handler in handlers.items():
             self._registered[full_name(service, method)] = handler
 
+    def services(self) -> list[str]:
+        """The names of services that can be known, each once; not those of generic handlers that
+        do not tell.
+        """
+        names = [path.split("/")[1] for path in self._registered]
+        for handler in self._generic:
+            if isinstance(handler, grpc.ServiceRpcHandler):
+                names.append(handler.service_name())
+        return list(dict.fromkeys(name for name in names if name and "," not in name))
+
+    def announce(self, options: gmq.Options) -> gmq.Options:
+        """Has a server that is made with `options` tell them: the library asks us for methods, and
+        knows of no service.
+        """
+        options.set_string("services", ",".join(self.services()))
+        return options
+
     def find(self, details: grpc.HandlerCallDetails) -> MethodHandler | None:
         """The handler of a method; None when nobody has it. Runs code of the user."""
         if details.method in self._registered:

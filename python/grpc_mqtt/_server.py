@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent import futures
 from typing import Any
 
@@ -16,6 +16,7 @@ import grpc
 from grpc_mqtt import _behavior, _fork, gmq
 from grpc_mqtt._call import Metadatum
 from grpc_mqtt._errors import UnsupportedError
+from grpc_mqtt._handlers import Handlers
 from grpc_mqtt._methods import HandlerCallDetails, Methods, behavior_of, intercepted, kind_of
 from grpc_mqtt._options import OptionsLike, server_options
 from grpc_mqtt._paths import from_wire
@@ -67,12 +68,16 @@ class _Core:
 
     # ---- Life
 
+    def begun(self) -> bool:
+        return self.stage == _STARTED
+
     def start(self) -> None:
         with self.lock:
             if self.stage != _NEW:
                 raise ValueError("Cannot start already-started server!")
             queue = gmq.Queue()
-            self.server = gmq.Server(self.url, self.options, gmq.MethodMap(), queue, _SERVER_TAG)
+            options = self.methods.announce(self.options)
+            self.server = gmq.Server(self.url, options, gmq.MethodMap(), queue, _SERVER_TAG)
             self.stage = _STARTED
             self.thread = threading.Thread(
                 target=self._serve, args=(queue,), name="grpc_mqtt-server", daemon=True
@@ -228,7 +233,7 @@ class _Core:
                 _LOGGER.exception("Exception calling callback!")
 
 
-class Server(grpc.Server):
+class Server(Handlers, grpc.Server):
     """A grpc.Server whose calls come over MQTT. Made by grpc_mqtt.server()."""
 
     def __init__(
@@ -253,33 +258,6 @@ class Server(grpc.Server):
         assert self._core is not None
         _fork.check(self._core.generation, "server")
         return self._core
-
-    def add_generic_rpc_handlers(
-        self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]
-    ) -> None:
-        self._checked().methods.add_generic(generic_rpc_handlers)
-
-    def add_registered_method_handlers(
-        self, service_name: str, method_handlers: Mapping[str, MethodHandler]
-    ) -> None:
-        """Has these handlers serve `service_name`, by the names of its methods; before start()."""
-        core = self._checked()
-        if core.stage == _STARTED:
-            _LOGGER.warning("Cannot register method handlers once server has started")
-            return
-        core.methods.add_registered(service_name, method_handlers)
-
-    def add_insecure_port(self, address: str) -> int:
-        """Does nothing: the server is reached by the URL that it was made with. Returns the port of
-        `address`, or 1.
-        """
-        self._checked()
-        _, _, port = address.rpartition(":")
-        return int(port) if port.isdecimal() and int(port) else 1
-
-    def add_secure_port(self, address: str, server_credentials: grpc.ServerCredentials) -> int:
-        """As add_insecure_port(): TLS is a matter of the URL (``mqtts``)."""
-        return self.add_insecure_port(address)
 
     def start(self) -> None:
         """Connects, and returns when calls can come; also when the broker cannot be reached, which

@@ -75,6 +75,13 @@ def test_ls(broker, announcer):
     assert "here/a" in everybody and "here/b/deep" in everybody
 
 
+def test_ls_of_a_server_of_ours(device):
+    """Whoever serves announces himself, a server in Python with the services of its handlers."""
+    shown = good("ls", *device)
+    assert re.search(r"^cli/device +\S+ +\S+ +\d+[sm] +0 +link,session +demo.v1.Demo ", shown, re.M)
+    assert shown.rstrip().endswith("grpc.health.v1.Health grpc.reflection.v1alpha.ServerReflection")
+
+
 def test_ls_nobody_and_nonsense(broker, announcer):
     ended = run("ls", *at(broker), "void/+")
     assert ended.returncode == 0 and not ended.stdout and "nobody" in ended.stderr
