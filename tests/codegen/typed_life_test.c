@@ -333,7 +333,8 @@ static void count_turned(void *self, Turner__Turn_Call *call, Outer *request)
     turn(NULL, call, request);
 }
 
-/* A server without a map is offered every call; the generated one knows of what kind it is. */
+/* A server without a map is offered every call; the generated one knows of what kind it is, which
+ * the session dialect does not say. */
 static void offered_calls_test(void **state)
 {
     static const Turner_Handlers handlers = {.turn = {.request = count_turned}};
@@ -349,8 +350,8 @@ static void offered_calls_test(void **state)
     ok(turner_server__new(&s.turner, &handlers, &s.turned));
     ok(gmq_server_new(&s.server, "loopback://offered/base?unknown_methods=offer", NULL, NULL,
                       s.queue, 0));
-    ok(gmq_client_new(&s.client, "loopback://offered/base?wait_for_ready=on", NULL, NULL, s.queue,
-                      0));
+    ok(gmq_client_new(&s.client, "loopback://offered/base?wait_for_ready=on&dialect=session", NULL,
+                      NULL, s.queue, 0));
     ok(turner__turn__begin(&call, s.client, &outer, NULL, 20000, NULL, 0));
     expect_turned(&s, call, "in");
     expect_ok(&s, call);
