@@ -239,8 +239,11 @@ def test_nothing_leaks_without_memory(lua):
     assert "done" in valgrind(BUILD / "tests" / "lua_nomem", SPECS / "nomem.lua", env=lua)
 
 
-def test_states_in_threads(lua, demo_protoset):
-    assert run(BUILD / "tests" / "lua_threads", demo_protoset, env=lua) == "4 states\n"
+@pytest.mark.parametrize("transport", ["loopback", "mosquitto"])
+def test_states_in_threads(lua, demo_protoset, broker, base, transport):
+    url = broker.url(base) if transport == "mosquitto" else "loopback://threads/base"
+    said = run(BUILD / "tests" / "lua_threads", url, demo_protoset, env=lua)
+    assert said == "4 states; the module is still there\n"
 
 
 def test_end_with_a_broker(lua, server, demo_protoset):

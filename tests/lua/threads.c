@@ -1,19 +1,23 @@
-/* Lua states in several threads of a process, each with a server and a client of its own.
+/* Lua states in several threads of a process, each with a server and a client of its own; and after
+ * the end of all of them the module is still there, for threads of the MQTT library.
  *
- *     lua_threads PROTOSET   LUA_PATH and LUA_CPATH say where the module is */
+ *     lua_threads URL PROTOSET   LUA_PATH and LUA_CPATH say where the module is */
+#define _GNU_SOURCE /* dl_iterate_phdr() */
 #include <lauxlib.h>
+#include <link.h>
 #include <lua.h>
 #include <lualib.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { THREADS = 4 };
 
 static const char script[] =
-    "local name, protoset = ...\n"
+    "local name, url, protoset = ...\n"
     "local gm = require('grpc_mqtt')\n"
     "local schema = assert(gm.schema(protoset))\n"
-    "local url = 'loopback://threads/' .. name\n"
+    "url = url .. '/' .. name\n"
     "local server = assert(gm.server(url))\n"
     "server:serve(schema, 'demo.v1.Demo', {\n"
     "    SayHello = function(request) return { text = name .. request.name } end,\n"
@@ -27,7 +31,7 @@ static const char script[] =
 
 typedef struct job {
     pthread_t thread;
-    const char *protoset;
+    const char *url, *protoset;
     int number, good;
 } job;
 
@@ -41,8 +45,9 @@ static void *work(void *argument)
     int status = luaL_loadstring(L, script);
     if (status == LUA_OK) {
         lua_pushfstring(L, "state%d", j->number);
+        lua_pushstring(L, j->url);
         lua_pushstring(L, j->protoset);
-        status = lua_pcall(L, 2, 0, 0);
+        status = lua_pcall(L, 3, 0, 0);
     }
     if (status != LUA_OK)
         fprintf(stderr, "%s\n", lua_tostring(L, -1));
@@ -51,14 +56,22 @@ static void *work(void *argument)
     return NULL;
 }
 
+static int is_module(struct dl_phdr_info *info, size_t size, void *found)
+{
+    (void)size;
+    if (strstr(info->dlpi_name, "/grpc_mqtt/core.so"))
+        *(int *)found = 1;
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     job jobs[THREADS];
-    int good = 0;
-    if (argc != 2)
+    int good = 0, stays = 0;
+    if (argc != 3)
         return 2;
     for (int i = 0; i < THREADS; i++) {
-        jobs[i] = (job){.protoset = argv[1], .number = i};
+        jobs[i] = (job){.url = argv[1], .protoset = argv[2], .number = i};
         if (pthread_create(&jobs[i].thread, NULL, work, &jobs[i]) != 0)
             return 1;
     }
@@ -66,6 +79,7 @@ int main(int argc, char **argv)
         pthread_join(jobs[i].thread, NULL);
         good += jobs[i].good;
     }
-    printf("%d states\n", good);
-    return good == THREADS ? 0 : 1;
+    dl_iterate_phdr(is_module, &stays);
+    printf("%d states; the module is %s\n", good, stays ? "still there" : "gone");
+    return good == THREADS && stays ? 0 : 1;
 }
