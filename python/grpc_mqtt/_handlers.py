@@ -23,6 +23,7 @@ class Handlers:
     def add_generic_rpc_handlers(
         self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]
     ) -> None:
+        """Has these asked for methods, in their order, that no registered handler has."""
         self._checked().methods.add_generic(generic_rpc_handlers)
 
     def add_registered_method_handlers(
