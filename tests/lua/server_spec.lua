@@ -16,6 +16,7 @@ describe("a server", function()
     local answers = {
         raises = function() error("secret") end,
         raises_table = function() error({}) end,
+        raises_odd = function() error(setmetatable({}, { __tostring = error })) end,
         raises_nil = function() error(nil) end,
         status = function() error(gm.error("NOT_FOUND", "no such thing", { { "where", "here" } })) end,
         returns_status = function() return nil, gm.error(9, "not so") end,
@@ -50,6 +51,7 @@ describe("a server", function()
         local other = assert(demo:Chat())
         for name, wanted in pairs({
             raises = "^UNKNOWN: the handler failed$", raises_table = "^UNKNOWN: ", raises_nil = "^UNKNOWN: ",
+            raises_odd = "^UNKNOWN: the handler failed$",
             status = "^NOT_FOUND: no such thing$", returns_status = "^FAILED_PRECONDITION: not so$",
             nothing = "^INTERNAL: .*no reply", number = "^INTERNAL: .*not a number",
             unknown_field = "^INTERNAL: .*no field 'txt'", bad_utf8 = "^INTERNAL: .*UTF%-8",
@@ -71,6 +73,7 @@ describe("a server", function()
         helper.log()
         local demo = helper.serve({ SayHello = say_hello }, { expose_errors = true })
         assert.matches("^UNKNOWN: .*server_spec.lua:%d+: secret", tostring(failure_of(demo, "raises")))
+        assert.matches("^UNKNOWN: an error that has no text", tostring(failure_of(demo, "raises_odd")))
     end)
 
     it("fails streams likewise", function()

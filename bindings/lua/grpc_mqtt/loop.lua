@@ -35,6 +35,12 @@ loop.on_log = nil
 loop.queue = queue
 loop.now_ms = core.now_ms
 
+--- tostring(), which may be anybody's code, and fail.
+function loop.text_of(value)
+    local ok, text = pcall(tostring, value)
+    return ok and text or "an error that has no text"
+end
+
 function loop.log(level, text)
     level = LEVELS[level] or level
     if loop.on_log then
@@ -42,7 +48,7 @@ function loop.log(level, text)
         if ok then
             return
         end
-        text = text .. "\n(gm.on_log failed: " .. tostring(problem) .. ")"
+        text = text .. "\n(gm.on_log failed: " .. loop.text_of(problem) .. ")"
     elseif level ~= "error" and level ~= "warning" then
         return
     end
@@ -216,7 +222,7 @@ local function finish(task, ok, ...)
     else
         task.failed, task.error = true, (...)
         if not task.joined then
-            local text = "a coroutine failed: " .. tostring((...))
+            local text = "a coroutine failed: " .. loop.text_of((...))
             loop.log("error", task.co and debug.traceback(task.co, text) or text)
         end
     end

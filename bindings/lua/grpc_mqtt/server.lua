@@ -67,8 +67,7 @@ local function raised(self, problem)
         return
     end
     loop.log("error", ("%s: the handler failed: %s"):format(self.path, problem.trace))
-    local details = self.server.expose_errors and tostring(problem.value) or "the handler failed"
-    self:end_with(codes.UNKNOWN, details)
+    self:end_with(codes.UNKNOWN, self.server.expose_errors and problem.text or "the handler failed")
 end
 
 --- The handler of a call with a single reply returned it, or nil and an error.
@@ -97,7 +96,8 @@ local function replied(self, reply, failure)
 end
 
 local function with_trace(value)
-    return { value = value, trace = debug.traceback(tostring(value), 2) }
+    local text = loop.text_of(value)
+    return { value = value, text = text, trace = debug.traceback(text, 2) }
 end
 
 local function serve(self, method)
