@@ -123,11 +123,18 @@ static void settle(question *q, gmq_method_map **map, int32_t code, const char *
     answer(q->base, map, code, why);
 }
 
+/* Whether the server could not be asked. Any other status is an answer: none is to be had of it. */
+static bool unreached(int32_t code)
+{
+    return code == GMQ_CODE_UNAVAILABLE || code == GMQ_CODE_DEADLINE_EXCEEDED ||
+           code == GMQ_CODE_CANCELLED || code == GMQ_CODE_RESOURCE_EXHAUSTED;
+}
+
 static void settle_failed(question *q, int32_t code, const char *text)
 {
     char why[512];
-    if (code == GMQ_CODE_UNIMPLEMENTED) { /* it has no reflection: an answer, too */
-        settle(q, NULL, GMQ_CODE_OK, "");
+    if (!unreached(code)) { /* what came before the end counts */
+        settle(q, q->names ? &q->map : NULL, GMQ_CODE_OK, "");
         return;
     }
     snprintf(why, sizeof why, "asking the server for it by reflection failed, %s: %s",
@@ -215,8 +222,8 @@ static void take_answer(question *q, gmq_buf *message)
         take_list(q, &field);
         return;
     }
-    if (!q->names) {
-        settle(q, NULL, GMQ_CODE_INTERNAL, "the server's reflection does not list its services");
+    if (!q->names) { /* no list of services */
+        settle(q, NULL, GMQ_CODE_OK, "");
         return;
     }
     if (gmq__reflect_find(data, len, GMQ__REFLECT_FILES, &field))
@@ -237,7 +244,7 @@ static void take_end(question *q, int32_t code, const char *text)
         text = gmq_error_text();
         code = GMQ_CODE_UNAVAILABLE;
     }
-    settle_failed(q, code == GMQ_CODE_OK ? GMQ_CODE_INTERNAL : code, text);
+    settle_failed(q, code, text);
     question_free(q);
 }
 

@@ -93,6 +93,50 @@ def test_authorities(broker_url, methods):
             assert channel.unary_unary(NAME)(b"", timeout=PATIENCE) == b"two"
 
 
+def text(number, data):
+    """A protobuf field of bytes."""
+    return bytes([number << 3 | 2, len(data)]) + data
+
+
+#: What a server may say to "list your services", and to "which file has test.Names?".
+ODD = {
+    "nothing": [],
+    "empty": [b""],
+    "broken": [b"\xff\xff\xff"],
+    "an error": [text(7, b"\x08\x05")],
+    "no services": [text(6, b"")],
+    "no file": [text(6, text(1, text(1, b"test.Names"))), text(7, b"\x08\x05")],
+    "a broken file": [text(6, text(1, text(1, b"test.Names"))), text(4, text(1, b"\xff\xff"))],
+    "services without names": [text(6, text(1, b"") + text(1, text(1, b"a\0b")) + b"\x0a\xff")],
+    "one too many": [text(6, b""), text(6, b""), b""],
+}
+
+
+@pytest.mark.parametrize("dialect", ["link", "session"])
+@pytest.mark.parametrize("said", ODD.values(), ids=ODD)
+def test_odd_reflection(broker_url, said, dialect):
+    """It does no harm; where the server is asked for the kind nothing is missing."""
+
+    def reflect(requests, _context):
+        for reply, _ in zip(said, requests, strict=False):
+            yield reply
+
+    server = serve(f"{broker_url}/one", "one")
+    handler = grpc.stream_stream_rpc_method_handler(reflect)
+    reflection = "grpc.reflection.v1.ServerReflection"
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(reflection, {"ServerReflectionInfo": handler}),)
+    )
+    with grpc_mqtt.Proxy(f"{broker_url}/one?dialect={dialect}", ANY) as proxy:
+        if dialect == "link":
+            assert ask(proxy) == "one"
+        else:
+            with pytest.raises(grpc.RpcError) as refused:
+                ask(proxy)
+            assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+    server.stop(None).wait()
+
+
 def test_abandoned_proxy_ends(broker_url):
     proxy = grpc_mqtt.Proxy(f"{broker_url}/one", ANY)
     gone = proxy._events.gone
