@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "base/os.h"
@@ -92,7 +91,7 @@ gmq_status gmq__link_ends_make(gmq__link_ends *out, gmq__role role, const char *
         return GMQ_OK;
     out->spoken = true;
     gmq__os_random(NULL, out->instance, sizeof out->instance);
-    out->started_at_s = (uint64_t)time(NULL);
+    out->started_at_s = (uint64_t)gmq__os_unix_s();
     put_will(out, role, base);
     return out->will.failed ? gmq__fail_nomem() : GMQ_OK;
 }

@@ -4,7 +4,7 @@
 #define GMQ_API_LINK_ENDS_H
 
 #include "api/options.h"
-#include "engine/engine.h"
+#include "runtime/runtime.h"
 
 #define GMQ__CLIENT_ID_LEN 23 /* what every MQTT broker takes */
 

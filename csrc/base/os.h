@@ -12,6 +12,7 @@
 #define GMQ__NS_PER_S  INT64_C(1000000000)
 
 int64_t gmq__os_now_ns(void); /* monotonic */
+int64_t gmq__os_unix_s(void); /* wall clock, for people */
 
 /* Fills from the system's generator for keys and ids. ctx is unused. */
 void gmq__os_random(void *ctx, void *out, size_t len);

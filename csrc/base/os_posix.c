@@ -15,6 +15,8 @@
 #include <sys/eventfd.h>
 #endif
 
+int64_t gmq__os_unix_s(void) { return (int64_t)time(NULL); }
+
 int64_t gmq__os_now_ns(void)
 {
     struct timespec ts;

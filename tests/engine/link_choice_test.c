@@ -1,5 +1,6 @@
 /* What comes before a link and after it: the look for presences, the choice of a dialect (M14), the
  * opening's expiry, goodbyes (M3, M4); and the linger of batched streams. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,57 @@ static void m14_nobody_is_announced(void **state)
     sim_run(&w->sim, SIM_S);
     one_call(w, 2);
     assert_false(has_filter(w->client, "grpc/inbox")); /* it remembers */
+    ended(w);
+}
+
+static char state_text[100];
+
+static void keep_absent(sim_peer *peer, gmq__ev *ev)
+{
+    world *w = peer->ctx;
+    w->ready |= ev->kind == GMQ__EV_READY;
+    if (ev->kind == GMQ__EV_ABSENT)
+        snprintf(state_text, sizeof state_text, "%s", ev->text);
+    if (ev->kind == GMQ__EV_FINISHED) {
+        w->calls[ev->call].finished = true;
+        w->calls[ev->call].code = ev->code;
+        w->ended++;
+    }
+}
+
+/* Whoever may not read the inbox has no use of the dialect. */
+static void an_inbox_that_is_refused(void **state)
+{
+    (void)state;
+    world *w = made(GMQ__SPEAK_LINK, GMQ__SPEAK_BOTH);
+    world_connect(w);
+    w->client->on_event = keep_absent;
+    w->client->refuse_subscribe = true;
+    world_start(w, 1, GMQ_RPC_UNARY, 1, 100, 60 * SIM_S, 0, false);
+    world_start(w, 2, GMQ_RPC_UNARY, 1, 100, 60 * SIM_S, 0, true);
+    sim_run(&w->sim, SIM_S);
+    assert_int_equal(w->calls[1].code, GMQ_CODE_PERMISSION_DENIED);
+    assert_string_equal(state_text, "the broker refused the subscription for the answers");
+    assert_true(w->calls[2].finished);
+    world_start(w, 3, GMQ_RPC_UNARY, 1, 100, 60 * SIM_S, 0, false);
+    assert_int_equal(w->calls[3].started_at, w->sim.now);
+    sim_run(&w->sim, SIM_MS);
+    assert_int_equal(w->calls[3].code, GMQ_CODE_PERMISSION_DENIED);
+    world_free(w);
+    free(w);
+}
+
+static void an_inbox_that_is_refused_makes_auto_choose_the_other(void **state)
+{
+    (void)state;
+    world *w = made(GMQ__SPEAK_BOTH, GMQ__SPEAK_BOTH);
+    world_connect(w);
+    w->client->refuse_subscribe = true;
+    sim_run(&w->sim, SIM_S);
+    assert_true(w->ready);
+    w->client->refuse_subscribe = false;
+    one_call(w, 1);
+    assert_true(has_filter(w->client, "grpc/session"));
     ended(w);
 }
 
@@ -226,6 +278,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(m14_a_server_is_announced),
         cmocka_unit_test(m14_nobody_is_announced),
+        cmocka_unit_test(an_inbox_that_is_refused),
+        cmocka_unit_test(an_inbox_that_is_refused_makes_auto_choose_the_other),
         cmocka_unit_test(a_presence_that_is_refused_is_told),
         cmocka_unit_test(an_opening_expires),
         cmocka_unit_test(m4_a_client_says_goodbye),

@@ -115,6 +115,7 @@ typedef struct gmq__link_state {
     /* client */
     uint8_t asked, answered; /* bits: filters sent, and granted or not, on this connection */
     bool blind;              /* presences may not be read */
+    int32_t no_inbox;        /* nor the inbox: what ends calls; else OK */
     bool looked;             /* what is retained has come: who is not announced is not there */
     bool told, told_ready;   /* READY or ABSENT was told on this connection; which one */
     bool retired, opened;    /* the session dialect was chosen; there was a link */
@@ -229,6 +230,20 @@ GMQ__LINK_ROLE(link_server);
 gmq_status gmq__link_client_start(gmq__engine *engine, const gmq__call_args *args, int64_t now);
 gmq_status gmq__link_client_half_close(gmq__engine *engine, gmq__call *call, int64_t now);
 void gmq__link_client_retry(gmq__engine *engine, int64_t now); /* waiting calls try again */
+
+/* ---- look.c: who is announced ---- */
+
+#define GMQ__LINK_NO_INBOX "the broker refused the subscription for the answers"
+
+/* Nobody is there to take a call: looked for in vain, and no link is left. */
+bool gmq__link_absent(const gmq__link_state *state);
+/* Without the reason code 0x10 an opening would be waited for in vain; with it there may be a
+ * server that the broker does not let us see (retained messages for filters without wildcards
+ * alone). */
+bool gmq__link_hopeless(const gmq__engine *engine);
+void gmq__link_no_server(gmq__engine *engine, gmq__bytes *out); /* says it */
+void gmq__link_tell(gmq__engine *engine); /* READY and ABSENT, as they change */
+void gmq__link_take_presence(gmq__engine *engine, gmq__span name, gmq__span payload, int64_t now);
 /* The presences that are retained have come, as far as one can know. */
 bool gmq__link_client_looked(const gmq__engine *engine);
 bool gmq__link_client_announced(const gmq__engine *engine); /* a server is */

@@ -10,11 +10,6 @@
 #define MS            INT64_C(1000000)
 #define BACKOFF_FIRST (1000 * MS)
 #define BACKOFF_MOST  (120000 * MS)
-#define SERVERS_MOST  1024
-#define PRESENCES     1u /* filters, as bits */
-#define INBOX         2u
-#define LOOK_LEAST    (50 * MS)
-#define LOOK_MOST     (500 * MS)
 
 static gmq__link_state *state_of(const gmq__engine *engine) { return gmq__link_state_of(engine); }
 static gmq__lcall *of_member(gmq__node *node) { return GMQ__CONTAINER(node, gmq__lcall, member); }
@@ -117,23 +112,6 @@ static gmq__link *current_link(gmq__engine *engine, int64_t now)
     return link;
 }
 
-/* Nobody is there to take a call: looked for in vain, and no link is left. */
-static bool absent(const gmq__link_state *s)
-{
-    return s->looked && !s->nservers && !s->blind && !s->current;
-}
-
-/* Without the reason code 0x10 an opening would be waited for in vain; with it there may be a
- * server that the broker does not let us see (retained messages for filters without wildcards
- * alone). */
-static bool hopeless(const gmq__engine *engine) { return !engine->limits.properties; }
-
-static void no_server(gmq__engine *engine, gmq__bytes *out)
-{
-    gmq__bytes_put_str(out, "no server is announced at ");
-    gmq__bytes_put(out, engine->config.base.data, engine->config.base.len);
-}
-
 static void back_off(gmq__engine *engine, int64_t now)
 {
     gmq__link_state *s = state_of(engine);
@@ -148,30 +126,9 @@ static void back_off(gmq__engine *engine, int64_t now)
 static void fail_absent(gmq__engine *engine, gmq__lcall *c, int64_t now)
 {
     gmq__bytes text = {0};
-    no_server(engine, &text);
+    gmq__link_no_server(engine, &text);
     gmq__link_client_fail(engine, c, GMQ_CODE_UNAVAILABLE, gmq__bytes_span(&text), true, now);
     gmq__bytes_free(&text);
-}
-
-/* READY and ABSENT, as they change. */
-static void tell(gmq__engine *engine)
-{
-    gmq__link_state *s = state_of(engine);
-    bool linked =
-        s->current && s->current->phase == GMQ__LINK_IS_OPEN && s->current->gone_at == INT64_MAX;
-    bool ready = s->nservers || s->blind || engine->choosing || linked;
-    gmq__ev ev = {.kind = ready ? GMQ__EV_READY : GMQ__EV_ABSENT, .code = GMQ_CODE_UNAVAILABLE};
-    gmq__bytes text = {0};
-    if (!s->looked || s->retired || (s->told && s->told_ready == ready))
-        return;
-    if (!ready) {
-        no_server(engine, &text);
-        ev.text = gmq__strndup((const char *)text.data, text.len);
-        gmq__bytes_free(&text);
-    }
-    s->told = true;
-    s->told_ready = ready;
-    gmq__events_push(&engine->events, &ev, false);
 }
 
 /* A call whose turn it is leaves its HEADERS with its message, where it has only one. */
@@ -181,8 +138,12 @@ static void attach(gmq__engine *engine, gmq__lcall *c, bool retry, int64_t now)
     bool complete = gmq__rpc_client_streams(c->call.kind) || c->request_given;
     if (c->phase != GMQ__LCALL_WAITING || !complete)
         return;
-    bool nobody = absent(s) && !retry;
-    if (nobody && hopeless(engine) && !c->wait_for_ready) {
+    if (s->no_inbox && !c->wait_for_ready) {
+        fail_str(engine, c, s->no_inbox, GMQ__LINK_NO_INBOX, now);
+        return;
+    }
+    bool nobody = (gmq__link_absent(s) && !retry) || s->no_inbox;
+    if (nobody && gmq__link_hopeless(engine) && !c->wait_for_ready) {
         fail_absent(engine, c, now);
         return;
     }
@@ -249,7 +210,7 @@ void gmq__link_client_ended(gmq__engine *engine, gmq__link *link, int64_t now)
     }
     if (waiting && s->retry_at == INT64_MAX)
         back_off(engine, now);
-    tell(engine);
+    gmq__link_tell(engine);
 }
 
 /* GOAWAY: what the server did not take has not run. */
@@ -271,145 +232,6 @@ static void go_away(gmq__engine *engine, gmq__link *link, uint64_t last, int64_t
     gmq__link_client_retry(engine, now);
     link->idle_at = INT64_MAX;
     gmq__link_rearm(engine, link, now);
-}
-
-/* ---- Presences ---- */
-
-static gmq__link_server *find_server(gmq__link_state *s, gmq__span name)
-{
-    for (gmq__node *n = s->servers.head.next; n != &s->servers.head; n = n->next) {
-        gmq__link_server *server = GMQ__CONTAINER(n, gmq__link_server, node);
-        if (gmq__span_equal(gmq__span_of(server->name, server->name_len), name))
-            return server;
-    }
-    return NULL;
-}
-
-/* An opening that has not left: there is nobody to send it to. */
-static void drop_opening(gmq__engine *engine, int64_t now)
-{
-    gmq__link *link = state_of(engine)->current;
-    gmq__bytes text = {0};
-    if (!link || link->out.last)
-        return;
-    no_server(engine, &text);
-    gmq__bytes_put_u8(&text, 0);
-    gmq__link_finish(engine, link, GMQ_CODE_UNAVAILABLE,
-                     text.failed ? "no server is announced" : (const char *)text.data, false, now);
-    gmq__bytes_free(&text);
-}
-
-static void look_is_over(gmq__engine *engine, int64_t now)
-{
-    gmq__link_state *s = state_of(engine);
-    size_t at = 0;
-    s->looked = true;
-    s->look_at = INT64_MAX;
-    tell(engine);
-    if (!s->nservers && !s->blind && !engine->choosing && hopeless(engine))
-        drop_opening(engine, now);
-    for (gmq__link *link; (link = gmq__map_next(&s->links, &at));)
-        gmq__link_wake(engine, link);
-}
-
-/* M14: the retained presences follow the answers to the subscriptions. */
-static void look(gmq__engine *engine, int64_t now)
-{
-    gmq__link_state *s = state_of(engine);
-    if (s->looked || s->answered != (PRESENCES | INBOX))
-        return;
-    int64_t patience = 2 * (now - s->connected_at);
-    patience = patience < LOOK_LEAST ? LOOK_LEAST : patience > LOOK_MOST ? LOOK_MOST : patience;
-    if (s->nservers || s->blind)
-        look_is_over(engine, now);
-    else if (s->look_at == INT64_MAX)
-        s->look_at = now + patience;
-}
-
-bool gmq__link_client_looked(const gmq__engine *engine) { return state_of(engine)->looked; }
-bool gmq__link_client_announced(const gmq__engine *engine) { return state_of(engine)->nservers; }
-
-void gmq__link_client_retire(gmq__engine *engine)
-{
-    gmq__link_state *s = state_of(engine);
-    s->retired = true;
-    s->unsubscribe_due = s->granted;
-    s->granted = false;
-}
-
-void gmq__link_client_timer(gmq__engine *engine, int64_t now)
-{
-    gmq__link_state *s = state_of(engine);
-    if (now >= s->look_at)
-        look_is_over(engine, now);
-    if (now >= s->retry_at)
-        gmq__link_client_retry(engine, now);
-}
-
-/* M27: of the links to this server those that are not to this instance (NULL: to any). */
-static void former_links(gmq__engine *engine, gmq__span name, const uint8_t *instance, int64_t now)
-{
-    size_t at = 0;
-    for (gmq__link *link; (link = gmq__map_next(&state_of(engine)->links, &at));) {
-        if (link->phase == GMQ__LINK_IS_OPENING ||
-            !gmq__span_equal(gmq__bytes_span(&link->peer), name))
-            continue;
-        if (!instance) { /* its Will: it may be back in a moment */
-            link->gone_at = now + engine->config.link.grace_ns;
-            gmq__link_rearm(engine, link, now);
-        } else if (!memcmp(link->instance, instance, sizeof link->instance)) {
-            link->gone_at = INT64_MAX;
-            gmq__link_rearm(engine, link, now);
-            if (!state_of(engine)->current && link->phase == GMQ__LINK_IS_OPEN)
-                state_of(engine)->current = link;
-        } else {
-            gmq__link_finish(engine, link, GMQ_CODE_UNAVAILABLE, "the server was restarted", false,
-                             now);
-        }
-    }
-}
-
-static void forget_server(gmq__link_state *s, gmq__link_server *server)
-{
-    if (!server)
-        return;
-    gmq__node_unlink(&server->node);
-    gmq__free(server);
-    s->nservers--;
-}
-
-static void take_presence(gmq__engine *engine, gmq__span name, gmq__span payload, int64_t now)
-{
-    gmq__link_state *s = state_of(engine);
-    gmq__link_server *server = find_server(s, name);
-    gmq__presence p;
-    if (payload.len && (!gmq__presence_decode(payload, &p) || !gmq__span_equal(p.server, name))) {
-        engine->stats.ignored++;
-        return;
-    }
-    former_links(engine, name, payload.len ? p.instance.data : NULL, now);
-    if (!payload.len || !gmq__presence_has(&p, GMQ__PRESENCE_DIALECTS, "link")) {
-        forget_server(s, server);
-        tell(engine);
-        return;
-    }
-    if (!server && s->nservers < SERVERS_MOST) {
-        server = gmq__calloc(1, sizeof *server + name.len);
-        if (server) {
-            memcpy(server->name, name.data, name.len);
-            server->name_len = name.len;
-            gmq__list_push(&s->servers, &server->node);
-            s->nservers++;
-        }
-    }
-    if (server) {
-        memcpy(server->instance, p.instance.data, sizeof server->instance);
-        server->features = p.features;
-    }
-    look(engine, now);
-    tell(engine);
-    if (engine->connected && s->retry_at != INT64_MAX)
-        gmq__link_client_retry(engine, now);
 }
 
 /* ---- Packets ---- */
@@ -450,7 +272,7 @@ static bool pin(gmq__engine *engine, gmq__link *link, const gmq__link_accept *ac
         of_member(n)->budget.left -= GMQ__CREDIT_CALL_0;
         gmq__lcall_schedule(engine, of_member(n));
     }
-    tell(engine);
+    gmq__link_tell(engine);
     return true;
 }
 
@@ -514,7 +336,7 @@ void gmq__link_client_message(gmq__engine *engine, const gmq__mqtt_message *mess
     gmq__link_topic topic = gmq__link_topic_parse(engine->config.base, message->topic);
     gmq__link_packet p;
     if (topic.kind == GMQ__LINK_TOPIC_PRESENCE) {
-        take_presence(engine, topic.server, message->payload, now);
+        gmq__link_take_presence(engine, topic.server, message->payload, now);
         return;
     }
     gmq__bytes_clear(&engine->topic);
@@ -635,96 +457,7 @@ void gmq__link_client_call_frame(gmq__engine *engine, gmq__lcall *c, const gmq__
     }
 }
 
-/* ---- Connection ---- */
-
-void gmq__link_client_connected(gmq__engine *engine, int64_t now)
-{
-    gmq__link_state *s = state_of(engine);
-    s->asked = s->answered = 0;
-    s->looked = s->told = s->blind = false;
-    s->connected_at = now;
-    s->look_at = INT64_MAX;
-}
-
-void gmq__link_client_disconnected(gmq__engine *engine, int32_t code, const char *why, int64_t now)
-{
-    gmq__link_state *s = state_of(engine);
-    size_t at = 0;
-    gmq__node *node;
-    if (code != GMQ_CODE_UNAVAILABLE) /* no connection will come: refused for good */
-        for (gmq__link *link; (link = gmq__map_next(&s->links, &at));)
-            gmq__link_finish(engine, link, code, why, false, now);
-    /* what was announced is announced again after the next connect */
-    while ((node = gmq__list_pop(&s->servers)))
-        gmq__free(GMQ__CONTAINER(node, gmq__link_server, node));
-    s->nservers = 0;
-    s->looked = false;
-    s->look_at = INT64_MAX;
-}
-
-bool gmq__link_client_pull(gmq__engine *engine, gmq__output *out)
-{
-    gmq__link_state *s = state_of(engine);
-    if (!s->subscribe_due && !s->unsubscribe_due)
-        return false;
-    gmq__bytes_clear(&engine->topic);
-    gmq__link_topic_presence(&engine->topic, engine->config.base, gmq__span_str("+"));
-    size_t first = engine->topic.len;
-    gmq__link_topic_inbox(&engine->topic, gmq__bytes_span(&s->inbox), gmq__bytes_span(&s->name));
-    if (engine->topic.failed)
-        return false;
-    engine->filters[0] = gmq__span_of(engine->topic.data, first);
-    engine->filters[1] = gmq__span_of(engine->topic.data + first, engine->topic.len - first);
-    if (s->unsubscribe_due) {
-        s->unsubscribe_due = false;
-        out->kind = GMQ__OUT_UNSUBSCRIBE;
-        out->token = (uint64_t)GMQ__LINK_TOKEN_NOBODY << GMQ__TOKEN_KIND_SHIFT;
-        out->filters = engine->filters;
-        out->nfilters = 2;
-        return true;
-    }
-    unsigned which = s->asked & PRESENCES ? INBOX : PRESENCES;
-    s->asked |= (uint8_t)which;
-    s->subscribe_due = which == PRESENCES;
-    out->kind = GMQ__OUT_SUBSCRIBE;
-    out->token = (uint64_t)GMQ__LINK_TOKEN_FILTERS << GMQ__TOKEN_KIND_SHIFT | which;
-    out->filters = engine->filters + (which == INBOX);
-    out->nfilters = 1;
-    out->qos = engine->config.qos;
-    return true;
-}
-
-/* With both answers links may publish: what they sent before goes again. */
-static void filter_granted(gmq__engine *engine, int64_t now)
-{
-    gmq__link_state *s = state_of(engine);
-    if (s->answered != (PRESENCES | INBOX) || s->granted || s->retired)
-        return;
-    gmq__link_granted(engine, now);
-    look(engine, now);
-    gmq__link_client_retry(engine, now);
-}
-
-void gmq__link_client_filters(gmq__engine *engine, unsigned which, int reason, int64_t now)
-{
-    gmq__link_state *s = state_of(engine);
-    size_t at = 0;
-    gmq__node *node;
-    s->answered |= (uint8_t)which;
-    if (which == PRESENCES && reason >= 0x80)
-        s->blind = true;
-    if (which == PRESENCES || reason < 0x80) {
-        filter_granted(engine, now);
-        return;
-    }
-    int32_t code = reason == GMQ__MQTT_QUOTA_EXCEEDED ? GMQ_CODE_RESOURCE_EXHAUSTED
-                                                      : GMQ_CODE_PERMISSION_DENIED;
-    const char *text = "the broker refused the subscription for the answers";
-    for (gmq__link *link; (link = gmq__map_next(&s->links, &at));)
-        gmq__link_finish(engine, link, code, text, false, now);
-    while ((node = gmq__list_first(&s->waiting)))
-        fail_str(engine, of_member(node), code, text, now);
-}
+/* ---- Calls ---- */
 
 void gmq__link_client_refused(gmq__engine *engine, gmq__link *link, int reason, int64_t now)
 {
@@ -738,8 +471,6 @@ void gmq__link_client_refused(gmq__engine *engine, gmq__link *link, int reason, 
         text = "no server listens at this base topic";
     gmq__link_finish(engine, link, code, text, false, now);
 }
-
-/* ---- Calls ---- */
 
 static int8_t level_of(int8_t own, int8_t general)
 {
