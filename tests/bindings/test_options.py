@@ -159,7 +159,7 @@ def limited(kind, channel_options, server_options):
         target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         channel = grpc.insecure_channel(target, channel_options)
     else:
-        url = f"loopback://limits{next(_numbers)}/fleet/device"
+        url = f"loopback://limits{next(_numbers)}/fleet/device?dialect={kind}"
         server = grpc_mqtt.server(url, pool, handlers, options=server_options)
         channel = grpc_mqtt.channel(url, channel_options)
     server.start()
@@ -173,7 +173,7 @@ def exhausted(call, text):
     assert f"Sent message larger than max ({text})" in caught.value.details()
 
 
-@pytest.mark.parametrize("kind", ["grpcio", "mqtt"])
+@pytest.mark.parametrize("kind", ["grpcio", "link", "session"])
 def test_send_limit_of_the_channel(kind):
     made, server = limited(kind, LIMITED, None)
     with made:
@@ -187,7 +187,7 @@ def test_send_limit_of_the_channel(kind):
     server.stop(None).wait()
 
 
-@pytest.mark.parametrize("kind", ["grpcio", "mqtt"])
+@pytest.mark.parametrize("kind", ["grpcio", "link", "session"])
 def test_send_limit_of_the_server(kind):
     made, server = limited(kind, None, LIMITED)
     with made:
@@ -200,7 +200,7 @@ def test_send_limit_of_the_server(kind):
     server.stop(None).wait()
 
 
-@pytest.mark.parametrize("kind", ["grpcio", "mqtt"])
+@pytest.mark.parametrize("kind", ["grpcio", "link", "session"])
 @pytest.mark.parametrize("limits, size", [((RECEIVING, None), 600), ((None, RECEIVING), 1200)])
 def test_text_of_the_receive_limit(kind, limits, size):
     """As grpcio's, with both sizes: programs look into it. The answer is twice the request."""
@@ -219,7 +219,7 @@ def test_text_of_the_receive_limit(kind, limits, size):
     server.stop(None).wait()
 
 
-@pytest.mark.parametrize("kind", ["grpcio", "mqtt"])
+@pytest.mark.parametrize("kind", ["grpcio", "link", "session"])
 def test_no_send_limit(kind):
     made, server = limited(kind, [("grpc.max_send_message_length", -1)], None)
     with made:
@@ -240,10 +240,11 @@ class Mirror(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(handler)
 
 
-@pytest.mark.parametrize("kind", ["grpcio", "mqtt"])
+@pytest.mark.parametrize("kind", ["grpcio", "link", "session"])
 def test_keys_of_grpc(kind):
     """Taken, and not sent: as tracing libraries set them. Only what carries a rich status is."""
-    pool, url = futures.ThreadPoolExecutor(4), "loopback://keys/fleet/device"
+    pool = futures.ThreadPoolExecutor(4)
+    url = f"loopback://keys{next(_numbers)}/fleet/device?dialect={kind}"
     server = grpc.server(pool) if kind == "grpcio" else grpc_mqtt.server(url, pool)
     server.add_generic_rpc_handlers((Mirror(),))
     target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
@@ -261,4 +262,35 @@ def test_keys_of_grpc(kind):
         _, done = call.with_call(b"", metadata=metadata, timeout=20)
         expected = [("grpc-status-details-bin", b"\1"), ("x-own", "1")]
         assert sorted(map(tuple, done.trailing_metadata())) == expected
+    server.stop(None).wait()
+
+
+@pytest.mark.parametrize("kind", ["grpcio", "mqtt"])
+def test_user_agent(kind):
+    """Sent where a program asks for one; grpcio always sends one."""
+    seen = []
+
+    def handler(request, context):
+        seen.append(dict(context.invocation_metadata()).get("user-agent"))
+        return b""
+
+    table = {"Unary": grpc.unary_unary_rpc_method_handler(handler)}
+    services = (grpc.method_handlers_generic_handler("test.Agents", table),)
+    pool, url = futures.ThreadPoolExecutor(4), f"loopback://agents{next(_numbers)}/fleet/device"
+    server = (
+        grpc.server(pool, services) if kind == "grpcio" else grpc_mqtt.server(url, pool, services)
+    )
+    target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    given = [("grpc.primary_user_agent", "me/1"), ("grpc.secondary_user_agent", b"last")]
+    for options in (given, None):
+        if kind == "grpcio":
+            made = grpc.insecure_channel(target, options)
+        else:
+            made = grpc_mqtt.channel(url, options)
+        with made:
+            made.unary_unary("/test.Agents/Unary")(b"", timeout=20)
+    assert seen[0].startswith(f"me/1 grpc-python/{grpc.__version__} ")
+    assert seen[0].endswith(" last")
+    assert kind == "grpcio" or seen[1] is None
     server.stop(None).wait()
