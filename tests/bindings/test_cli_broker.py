@@ -102,6 +102,24 @@ def test_ls_watch_draws(broker, announcer):
     assert screen.end() == 130
 
 
+def test_ls_watch_over_a_restart(tmp_path):
+    """Nobody is shown of whom the broker no longer knows."""
+    own = Broker(tmp_path)
+    try:
+        Announcer(own).say("watch/a", "s1", services=["x.Y"], **LINK)
+        screen = Terminal("ls", *at(own), "watch/+", "--watch")
+        screen.until(r" 1 server\(s\)")
+        own.stop()
+        screen.until(r" 0 server\(s\)  \S+  mqtt://")
+        own.start()
+        Announcer(own).say("watch/b", "s2", services=["x.Y"], **LINK)
+        screen.until(r"watch/b")
+        screen.send(signal.SIGINT)
+        assert screen.end() == 130
+    finally:
+        own.stop()
+
+
 def test_ls_watch_without_colour(broker, announcer):
     announcer.say("plain/a", "s1", services=["x.Y"], **LINK)
     screen = Terminal("ls", *at(broker), "plain/+", "--watch", NO_COLOR="1")

@@ -207,6 +207,7 @@ def test_sniff_survives_anything(topic):
     read = decoder()
     whole = packet(1, frame(3, 1, text(b"/p.S/M") + b"\x03\x00\x00\x00\x00"), server=True)
     samples = [b"", b"\0", b"\xff" * 40, b"\x0a\x05ab", b"\x1d\xff\xff\xff\xff", b"\x0a" * 300]
+    samples += [b"\x1a\x02\xff\xfe\x2a\x02\xc3\x28\x42\x01\x80"]  # a presence with no UTF-8 in it
     samples += [whole[:at] for at in range(len(whole))]
     samples += [bytes([at]) + whole[1:] for at in range(0, 256, 15)]
     for number, payload in enumerate(samples):

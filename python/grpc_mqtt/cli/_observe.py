@@ -42,6 +42,7 @@ class Observer:
         self._state = gmq.STATE_CONNECTING
         self._why = ""
         self.lost = 0  # connections
+        self.news: deque[str] = deque(maxlen=100)  # of the connection, for people
 
     def _take(self, timeout: float) -> None:
         for kind, _, code, text, body, properties in self._queue.wait(int(timeout * 1000), _BATCH):
@@ -56,8 +57,16 @@ class Observer:
     def _on_state(self, state: int, text: str) -> None:
         if self._state == gmq.STATE_READY and state == gmq.STATE_TRANSIENT_FAILURE:
             self.lost += 1
+            self.news.append(f"connection lost: {text}")
+        elif self.lost and state == gmq.STATE_READY:
+            self.news.append("connected again")
         self._state = state
         self._why = text
+
+    @property
+    def trouble(self) -> str:
+        """Why there is no connection; "" when there is one."""
+        return "" if self._state == gmq.STATE_READY else self._why
 
     def wait_connected(self) -> None:
         """Raises Failure when the first attempt fails."""

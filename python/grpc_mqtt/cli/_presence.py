@@ -79,6 +79,11 @@ def split_topic(topic: str) -> tuple[str, str] | None:
     return "/".join(levels[:-3]), levels[-1]
 
 
+def _text(value: str | bytes) -> str:
+    """protobuf gives what is no UTF-8 as bytes."""
+    return value if isinstance(value, str) else value.decode("utf-8", "replace")
+
+
 def decode(topic: str, payload: bytes) -> Presence | None:
     """None when this is no presence (an empty payload: it is gone)."""
     where = split_topic(topic)
@@ -92,11 +97,11 @@ def decode(topic: str, payload: bytes) -> Presence | None:
         base=where[0],
         server=where[1],
         instance=got.instance.hex(),
-        dialects=list(got.dialects),
+        dialects=[_text(each) for each in got.dialects],
         features=[name for bit, name in _FEATURES.items() if got.features & bit],
-        services=list(got.services),
+        services=[_text(each) for each in got.services],
         receive_limit=got.receive_limit,
         since=got.since_unix_s,
-        version=got.version,
+        version=_text(got.version),
         load=got.load,
     )

@@ -57,7 +57,6 @@ _UNIT = """\
 # Copy to /etc/systemd/system/, then: systemctl enable --now grpc-mqtt-gateway
 [Unit]
 Description=gRPC over MQTT: gateway of {base}
-Documentation=man:grpc-mqtt-gateway(8)
 Wants=network-online.target
 After=network-online.target
 

@@ -9,7 +9,7 @@ import time
 from grpc_mqtt.cli import _presence
 from grpc_mqtt.cli._address import address
 from grpc_mqtt.cli._observe import Observer, Seen, base_filters
-from grpc_mqtt.cli._terminal import Live, paint, table, width
+from grpc_mqtt.cli._terminal import Live, paint, safe, table, width
 from grpc_mqtt.cli._values import dumps
 
 NAME = "ls"
@@ -103,9 +103,12 @@ def _watch(observer: Observer, found: Found, as_json: bool) -> None:
                 _tell(*change, as_json)
     while True:
         clock = time.strftime("%H:%M:%S")
-        head = f"{observer.address.broker}  {len(found)} server(s)  {clock}"
-        live.show([paint(head, "dim"), *_lines(found, width())])
+        head = f"{observer.address.broker}  {len(found)} server(s)  {clock}  {observer.trouble}"
+        live.show([paint(safe(head), "dim"), *_lines(found, width())])
+        lost = observer.lost
         seen = observer.next(_TICK)
+        if observer.lost != lost:
+            found.clear()  # who is still there is announced again
         if seen:
             _apply(found, seen)
 

@@ -267,6 +267,8 @@ def run(args: argparse.Namespace) -> int:
         listener = _Listener(observer)
         while args.count is None or count < args.count:
             seen = listener.next(args.time or _SLICE)
+            while observer.news:
+                print(observer.news.popleft(), file=sys.stderr, flush=True)
             if seen is None and args.time:
                 break
             for event in decoder.feed(seen) if seen else ():
