@@ -72,6 +72,9 @@ def test_describe_shapes(tmp_path):
     proto.write_text('syntax = "proto3";\npackage shapes;\n' + body)
     shown = good("describe", "--proto", proto, "shapes.Shapes")
     assert shown == body.replace("message Shapes", "message shapes.Shapes")
+    words = ("describe", "--proto", proto, "shapes.Shapes", "--template")
+    expected = {"maybe": "", "many": ["0"], "named": {"key": "NONE"}, "left": ""}
+    assert json.loads(good(*words)) == expected
 
 
 def test_call_unary(device):

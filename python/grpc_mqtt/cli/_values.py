@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.descriptor import FieldDescriptor
 
 from grpc_mqtt.cli._failure import Failure, one_line
 from grpc_mqtt.cli._schema import Schema, nearest
@@ -172,12 +173,23 @@ def template(descriptor: Any, depth: int = 4) -> Any:
             return known[descriptor.name]
     if not depth:
         return {}
-    return {field.json_name: _of_field(field, depth - 1) for field in descriptor.fields}
+    return {field.json_name: _of_field(field, depth - 1) for field in _together(descriptor)}
+
+
+def _together(descriptor: Any) -> Iterator[Any]:
+    """The fields that may stand in one message: of a oneof the first."""
+    seen = set()
+    for field in descriptor.fields:
+        oneof = field.containing_oneof
+        if oneof is None or oneof.name not in seen:
+            seen.add(oneof.name if oneof is not None else None)
+            yield field
 
 
 def _is_repeated(field: Any) -> bool:
-    modern = getattr(type(field), "is_repeated", None)
-    return bool(field.is_repeated) if modern is not None else field.label == field.LABEL_REPEATED
+    if hasattr(type(field), "is_repeated"):  # protobuf 6 and newer
+        return bool(field.is_repeated)
+    return bool(field.label == FieldDescriptor.LABEL_REPEATED)
 
 
 def _of_field(field: Any, depth: int) -> Any:
@@ -194,9 +206,9 @@ def _of_one(field: Any, depth: int) -> Any:
     if field.enum_type is not None:
         return field.enum_type.values[0].name
     by_kind = {
-        field.CPPTYPE_STRING: "",
-        field.CPPTYPE_BOOL: False,
-        field.CPPTYPE_INT64: "0",
-        field.CPPTYPE_UINT64: "0",
+        FieldDescriptor.CPPTYPE_STRING: "",
+        FieldDescriptor.CPPTYPE_BOOL: False,
+        FieldDescriptor.CPPTYPE_INT64: "0",
+        FieldDescriptor.CPPTYPE_UINT64: "0",
     }
     return by_kind.get(field.cpp_type, 0)
