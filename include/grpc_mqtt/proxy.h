@@ -60,7 +60,9 @@ GMQ_API gmq_status gmq_proxy_config_allow(gmq_proxy_config *config, const char *
 
 /** Sets the methods whose kinds, batching and compression are known (NULL: none; copied), in the
  *  place of an earlier map. Those of health checking and reflection are known anyway; others are
- *  asked for by reflection, once a base, at the first call. Errors: GMQ_E_NOMEM. Since 0.1. */
+ *  asked for by reflection, over their base topic, at the first call. What is not known even then
+ *  goes with the server's kind in the link dialect, and ends UNIMPLEMENTED in the session dialect.
+ *  Errors: GMQ_E_NOMEM. Since 0.1. */
 GMQ_API gmq_status gmq_proxy_config_methods(gmq_proxy_config *config, const gmq_method_map *map);
 
 /** Sets the limits; a negative value leaves one as it is.
