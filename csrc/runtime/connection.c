@@ -11,9 +11,8 @@
     1024 /* publishes in flight where the broker allows more: fairness between calls is the        \
             engine's */
 
-static void on_message(void *ctx, const gmq__mqtt_message *message, gmq_buf *payload)
+static void post_message(gmq__runtime *rt, const gmq__mqtt_message *message, gmq_buf *payload)
 {
-    gmq__runtime *rt = ctx;
     gmq__cmd_message *cmd = gmq__cmd_of_message(message, payload);
     gmq__mailbox_lock(&rt->mailbox);
     if (!cmd ||
@@ -28,10 +27,34 @@ static void on_message(void *ctx, const gmq__mqtt_message *message, gmq_buf *pay
     gmq__mailbox_unlock_and_wake(&rt->mailbox);
 }
 
+static void on_message(void *ctx, const gmq__mqtt_message *message, gmq_buf *payload)
+{
+    post_message(ctx, message, payload);
+}
+
 static void on_acked(void *ctx, uint64_t token, int reason)
 {
     gmq__runtime *rt = ctx;
     gmq__mailbox_ack(&rt->mailbox, token, reason);
+}
+
+/* A transport with step() reports inside of it, that is on the owner: what has come goes on at
+ * once, and a payload that nobody keeps can be filled again. States wait for their turn, as ever.
+ */
+static void owner_message(void *ctx, const gmq__mqtt_message *message, gmq_buf *payload)
+{
+    gmq__runtime *rt = ctx;
+    rt->stepped = true;
+    if (rt->conn == GMQ__CONN_UP)
+        gmq__engine_message(rt->engine, message, payload, gmq__os_now_ns());
+}
+
+static void owner_acked(void *ctx, uint64_t token, int reason)
+{
+    gmq__runtime *rt = ctx;
+    gmq__ack ack = {token, reason};
+    rt->stepped = true;
+    gmq__pump_ack(rt, ack, gmq__os_now_ns());
 }
 
 static void on_state(void *ctx, const gmq__tstate_info *info)
@@ -57,6 +80,10 @@ static void on_state(void *ctx, const gmq__tstate_info *info)
 gmq__sink gmq__connection_sink(gmq__runtime *rt)
 {
     gmq__sink sink = {rt, on_message, on_acked, on_state};
+    if (rt->vtable->step) {
+        sink.message = owner_message;
+        sink.acked = owner_acked;
+    }
     return sink;
 }
 

@@ -79,7 +79,8 @@ struct gmq__runtime {
     size_t outstanding;      /* all outputs unanswered */
     gmq__cmd_message *stash; /* a publish that the transport had no room for */
     uint64_t stash_token;
-    bool idle; /* the engine had nothing to put out */
+    bool idle;    /* the engine had nothing to put out */
+    bool stepped; /* the transport's step() brought something for the engine */
 
     gmq__list held; /* calls that wait for a connection, oldest first */
     gmq__heap held_timers;

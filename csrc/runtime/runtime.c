@@ -45,16 +45,20 @@ void gmq__runtime_release(gmq__runtime *rt)
         free_runtime(rt);
 }
 
-/* What has come goes into the mailbox, what was made of it goes out. */
+/* What has come is taken in, what was made of it goes out. */
 static int64_t turn(gmq__runtime *rt, unsigned ready)
 {
     if (ready)
         rt->vtable->step(rt->transport, gmq__os_now_ns(), ready);
-    int64_t until = gmq__owner_step(rt);
-    if (until == GMQ__DRIVEN_ENDED || !rt->vtable->step)
-        return until;
-    int64_t due = rt->vtable->step(rt->transport, gmq__os_now_ns(), 0);
-    return due < until ? due : until;
+    for (;;) {
+        int64_t until = gmq__owner_step(rt);
+        if (until == GMQ__DRIVEN_ENDED || !rt->vtable->step)
+            return until;
+        rt->stepped = false;
+        int64_t due = rt->vtable->step(rt->transport, gmq__os_now_ns(), 0);
+        if (!rt->stepped)
+            return due < until ? due : until;
+    }
 }
 
 static unsigned wait_for_work(gmq__runtime *rt, int64_t until)

@@ -2,9 +2,8 @@
  *
  * Threads: the functions below are called by one thread at a time (the owner: the runtime). The
  * sink's functions are called on any thread of the transport, or inside step(); never while a call
- * of the owner into the transport holds a lock, and they must not call back into the transport (the
- * runtime's sink only posts to its inbox). After destroy() has returned the sink is not called
- * again.
+ * of the owner into the transport holds a lock, and they must not call back into the transport.
+ * After destroy() has returned the sink is not called again.
  */
 #ifndef GMQ_TRANSPORT_TRANSPORT_H
 #define GMQ_TRANSPORT_TRANSPORT_H
