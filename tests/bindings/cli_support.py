@@ -133,11 +133,20 @@ def demo_server(url, demo, reflection=True):
 
 def fill(server, demo, reflection=True):
     """Starts a server with demo.v1.Demo and health, perhaps reflection."""
+    from google.protobuf import any_pb2
+    from google.rpc import error_details_pb2, status_pb2
     from grpc_health.v1 import health, health_pb2_grpc
     from grpc_reflection.v1alpha import reflection as reflect
+    from grpc_status import rpc_status
 
     class Servicer(demo.grpc.DemoServicer):
         def SayHello(self, request, context):
+            if request.name == "details":
+                info = error_details_pb2.ErrorInfo(reason="BROKEN", metadata={"password": "hush"})
+                known, unknown = any_pb2.Any(), any_pb2.Any(type_url="x/no.Such", value=b"123")
+                known.Pack(info)
+                status = status_pb2.Status(code=9, message="no", details=[known, unknown])
+                context.abort_with_status(rpc_status.to_status(status))
             if not request.name:
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a name is needed")
             context.send_initial_metadata((("x-first", "1"), ("x-data-bin", b"\0\1")))

@@ -125,6 +125,15 @@ def test_call_verbose_tells_and_keeps_secrets(device):
     assert "abc" not in told and "very-private" not in told and told.count("***") == 2
 
 
+def test_call_verbose_shows_details_of_a_status(device):
+    ended = run("call", *device, f"{DEMO}/SayHello", "-d", '{"name": "details"}', "-v")
+    assert ended.returncode == 64 + 9
+    info = '{"@type": "google.rpc.ErrorInfo", "reason": "BROKEN", "metadata": {"password": "***"}}'
+    assert f"<   detail: {info}" in ended.stderr
+    assert '<   detail: {"@type": "no.Such", "bytes": 3}' in ended.stderr
+    assert ended.stderr.splitlines()[-1] == "grpc-mqtt call: FAILED_PRECONDITION: no"
+
+
 def test_call_with_files_only(broker, demo_code, demo_protoset):
     server = demo_server(broker.url("cli/mute"), demo_code, reflection=False)
     where = ("-L", f"mqtt://127.0.0.1:{broker.port}/cli", "mute", f"{DEMO}/SayHello")

@@ -12,10 +12,10 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from grpc_mqtt.cli import _rpc, _schema, _secret
+from grpc_mqtt.cli import _details, _rpc, _schema, _secret
 from grpc_mqtt.cli._failure import Failure, of_rpc, one_line
 from grpc_mqtt.cli._terminal import safe
-from grpc_mqtt.cli._values import Codec, Values, lines_of
+from grpc_mqtt.cli._values import Codec, Values, dumps, lines_of
 
 NAME = "call"
 HELP = "make a call; requests and responses are JSON"
@@ -136,7 +136,15 @@ def _converse(rpc: Any, method: Any, codec: Codec, talk: _Talk) -> int:
     return count
 
 
-def _invoke(channel: Any, method: Any, codec: Codec, args: argparse.Namespace) -> None:
+def _tell_end(talk: _Talk, error: Any, schema: _schema.Schema) -> None:
+    talk.metadata("<", "trailing metadata", error.trailing_metadata())
+    for detail in _details.of_status(error.trailing_metadata(), schema):
+        talk.say(f"<   detail: {safe(dumps(detail))}")
+    talk.say(f"< {error.code().name} after {talk.elapsed():.1f} ms")
+
+
+def _invoke(channel: Any, method: Any, schema: _schema.Schema, args: argparse.Namespace) -> None:
+    codec = Codec(schema, args.emit_defaults)
     kind = _schema.kind_of(method)
     path = f"/{method.containing_service.full_name}/{method.name}"
     requests = _Requests(codec, method.input_type, args.data)
@@ -155,9 +163,7 @@ def _invoke(channel: Any, method: Any, codec: Codec, args: argparse.Namespace) -
     except grpc.RpcError as error:
         if requests.failure is not None:
             raise requests.failure from error
-        failed: Any = error
-        talk.metadata("<", "trailing metadata", failed.trailing_metadata())
-        talk.say(f"< {failed.code().name} after {talk.elapsed():.1f} ms")
+        _tell_end(talk, error, schema)
         raise of_rpc(error) from error
     except BaseException:
         rpc.cancel()
@@ -171,5 +177,5 @@ def run(args: argparse.Namespace) -> int:
     with channel:
         schema = _schema.open_schema(args, channel, base, args.max_time or 10)
         method = schema.method(args.method)
-        _invoke(channel, method, Codec(schema, args.emit_defaults), args)
+        _invoke(channel, method, schema, args)
     return 0
