@@ -50,15 +50,14 @@ static int64_t turn(gmq__runtime *rt, unsigned ready)
 {
     if (ready)
         rt->vtable->step(rt->transport, gmq__os_now_ns(), ready);
-    for (;;) {
-        int64_t until = gmq__owner_step(rt);
-        if (until == GMQ__DRIVEN_ENDED || !rt->vtable->step)
-            return until;
-        rt->stepped = false;
-        int64_t due = rt->vtable->step(rt->transport, gmq__os_now_ns(), 0);
-        if (!rt->stepped)
-            return due < until ? due : until;
-    }
+    int64_t until = gmq__owner_step(rt);
+    if (until == GMQ__DRIVEN_ENDED || !rt->vtable->step)
+        return until;
+    rt->stepped = false;
+    int64_t due = rt->vtable->step(rt->transport, gmq__os_now_ns(), 0);
+    if (rt->stepped)
+        return 0; /* once more, after a look at what has come meanwhile */
+    return due < until ? due : until;
 }
 
 static unsigned wait_for_work(gmq__runtime *rt, int64_t until)
