@@ -138,7 +138,8 @@ static void wait_for(side *s, const int *what)
 
 void echo_paho(const echo_args *args, bench_run *run, int ready)
 {
-    side s = {.args = args, .run = run, .ready = ready};
+    static side s; /* paho's threads use it until the process ends */
+    s = (side){.args = args, .run = run, .ready = ready};
     pthread_mutex_init(&s.lock, NULL);
     pthread_cond_init(&s.changed, NULL);
     s.start_ns = calloc(run ? run->inflight : 1, sizeof *s.start_ns);
