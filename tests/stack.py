@@ -3,6 +3,7 @@
 import os
 import queue
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -147,6 +148,62 @@ class Proxy(Process):
         line = self.expect("ready: ")
         self.target = re.search(r"listening on (\S+?)(,| \()", line)[1]
         return line
+
+
+class Wire:
+    """Forwards TCP to `port` until it is told to stop, without closing anything."""
+
+    def __init__(self, port):
+        self._to, self._frozen, self._over = port, threading.Event(), threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._sockets = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while not self._over.is_set():
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            self._sockets.append(near)
+            if not self._frozen.is_set():  # else: connected, and never answered
+                far = socket.create_connection(("127.0.0.1", self._to))
+                self._sockets.append(far)
+                threading.Thread(target=self._forward, args=(near, far), daemon=True).start()
+
+    def _forward(self, near, far):
+        try:
+            while not (self._frozen.is_set() or self._over.is_set()):
+                for ready in select.select([near, far], [], [], 0.05)[0]:
+                    if not self._pass(ready, far if ready is near else near):
+                        near.close()
+                        far.close()
+                        return
+        except (OSError, ValueError):
+            pass  # one of them was closed meanwhile
+
+    def _pass(self, ready, other):
+        data = ready.recv(65536)
+        if data and not self._frozen.is_set():
+            other.sendall(data)
+        return bool(data)
+
+    def freeze(self):
+        self._frozen.set()
+
+    def thaw(self):
+        """For new connections; what was frozen stays so."""
+        self._frozen.clear()
+
+    def url(self, base, **query):
+        options = "&".join(f"{key}={value}" for key, value in query.items())
+        return f"mqtt://127.0.0.1:{self.port}/{base}?{options}"
+
+    def close(self):
+        self._over.set()
+        for one in (self._listener, *self._sockets):
+            one.close()
 
 
 def protoset(directory, proto, *include):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from session import SessionClient
-from stack import ROOT, protoset
+from stack import ROOT, Wire, protoset
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -44,5 +44,13 @@ def gateway(broker, base, server, relay_protoset, start_gateway):
 @pytest.fixture
 def client(broker, base):
     started = SessionClient(broker.port, base)
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def wire(broker):
+    """Between a client and `broker`; can be made to fall silent."""
+    started = Wire(broker.port)
     yield started
     started.close()

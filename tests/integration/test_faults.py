@@ -4,9 +4,7 @@ A call that fails ends once, with the status that the table says, and never with
 and OK; and afterwards calls work again.
 """
 
-import select
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -66,9 +64,12 @@ def start_broker(tmp_path):
 def channel_to(request):
     """channel(url) that is closed after the test, connected before it is returned.
 
-    What is held against the table here is the session dialect."""
+    It speaks the session dialect, unless the test is for both; see test_link_faults.py."""
     started = []
-    options = {"dialect": "session", "transport": getattr(request, "param", "paho")}
+    way = getattr(request, "param", "paho")
+    options = {"dialect": "session", "transport": way}
+    if way == "link":
+        options = {"dialect": "link"}
 
     def start(url, ready=True):
         started.append(grpc_mqtt.channel(url, options))
@@ -83,6 +84,8 @@ def channel_to(request):
 
 BY_BOTH = pytest.mark.parametrize("channel_to", ["paho", "mosquitto"], indirect=True)
 """The client's MQTT library; the gateway's is paho."""
+EVERY_WAY = pytest.mark.parametrize("channel_to", ["paho", "mosquitto", "link"], indirect=True)
+BOTH_DIALECTS = pytest.mark.parametrize("channel_to", ["paho", "link"], indirect=True)
 
 
 def rewrite(broker, **settings):
@@ -130,69 +133,6 @@ def test_row_1_and_2_broker_goes_in_mid_stream(
 # ---- 5: half-open connections
 
 
-class Proxy:
-    """Forwards TCP to `port` until it is told to stop, without closing anything."""
-
-    def __init__(self, port):
-        self._to, self._frozen, self._over = port, threading.Event(), threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._sockets = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while not self._over.is_set():
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            self._sockets.append(near)
-            if not self._frozen.is_set():  # else: connected, and never answered
-                far = socket.create_connection(("127.0.0.1", self._to))
-                self._sockets.append(far)
-                threading.Thread(target=self._forward, args=(near, far), daemon=True).start()
-
-    def _forward(self, near, far):
-        try:
-            while not (self._frozen.is_set() or self._over.is_set()):
-                for ready in select.select([near, far], [], [], 0.05)[0]:
-                    if not self._pass(ready, far if ready is near else near):
-                        near.close()
-                        far.close()
-                        return
-        except (OSError, ValueError):
-            pass  # one of them was closed meanwhile
-
-    def _pass(self, ready, other):
-        data = ready.recv(65536)
-        if data and not self._frozen.is_set():
-            other.sendall(data)
-        return bool(data)
-
-    def freeze(self):
-        self._frozen.set()
-
-    def thaw(self):
-        """For new connections; what was frozen stays so."""
-        self._frozen.clear()
-
-    def url(self, base, **query):
-        options = "&".join(f"{key}={value}" for key, value in query.items())
-        return f"mqtt://127.0.0.1:{self.port}/{base}?{options}"
-
-    def close(self):
-        self._over.set()
-        for one in (self._listener, *self._sockets):
-            one.close()
-
-
-@pytest.fixture
-def proxy(broker):
-    started = Proxy(broker.port)
-    yield started
-    started.close()
-
-
 @pytest.mark.parametrize(
     ("channel_to", "sending"),
     [("paho", False), ("paho", True), ("mosquitto", True)],
@@ -200,10 +140,10 @@ def proxy(broker):
     indirect=["channel_to"],
 )
 def test_row_5_half_open_at_the_client(
-    broker, proxy, base, channel_to, relay_protoset, start_gateway, server, sending
+    broker, wire, base, channel_to, relay_protoset, start_gateway, server, sending
 ):
     start_gateway(broker.url(base), (relay_protoset, server.target))
-    channel = channel_to(proxy.url(base, keep_alive_s=5, connect_timeout_ms=500))
+    channel = channel_to(wire.url(base, keep_alive_s=5, connect_timeout_ms=500))
     assert echo(channel) == b"a"
     pending = channel.unary_unary(R + "Hang").future(b"")
     assert server.hanging.get(timeout=PATIENCE)
@@ -215,29 +155,29 @@ def test_row_5_half_open_at_the_client(
 
     upload = channel.stream_unary(R + "Join").future(requests()) if sending else None
     frozen = time.monotonic()
-    proxy.freeze()
+    wire.freeze()
     assert pending.exception(timeout=PATIENCE).code() is UNAVAILABLE, "it has no deadline"
     if upload:
         assert upload.exception(timeout=PATIENCE).code() is UNAVAILABLE
     assert time.monotonic() - frozen < 1.5 * 5 + 2, "within 1.5 keep alives, and a machine's pauses"
     over.set()
-    proxy.thaw()
+    wire.thaw()
     assert echo(channel, b"again", wait_for_ready=True) == b"again"
 
 
 def test_row_5_half_open_at_the_gateway(
-    broker, proxy, base, channel_to, relay_protoset, start_gateway, server
+    broker, wire, base, channel_to, relay_protoset, start_gateway, server
 ):
-    url = proxy.url(base, keep_alive_s=2, connect_timeout_ms=500)
+    url = wire.url(base, keep_alive_s=2, connect_timeout_ms=500)
     gateway = start_gateway(url, (relay_protoset, server.target))
     channel = channel_to(broker.url(base))
     pending = channel.unary_unary(R + "Hang").future(b"", timeout=PATIENCE)
     assert server.hanging.get(timeout=PATIENCE)
-    proxy.freeze()
+    wire.freeze()
     assert server.cancelled.get(timeout=PATIENCE), "noticed, and the call ended there"
     gateway.expect("not connected")
     pending.cancel()
-    proxy.thaw()
+    wire.thaw()
     gateway.expect("ready: ", patience=60)
     assert echo(channel, b"again") == b"again"
 
@@ -319,6 +259,7 @@ def test_row_7_gateway_killed_and_no_deadline(
     assert collect(stream) == ([], UNAVAILABLE)
 
 
+@BOTH_DIALECTS
 def test_row_8_gateway_drains(broker, base, channel_to, relay_protoset, server, start_gateway):
     gateway = start_gateway(broker.url(base), (relay_protoset, server.target))
     channel = channel_to(broker.url(base))
@@ -339,6 +280,7 @@ def test_row_8_gateway_drains(broker, base, channel_to, relay_protoset, server, 
     assert gateway.wait() == 0
 
 
+@BOTH_DIALECTS
 def test_row_9_grpc_server_dies(broker, base, channel_to, relay_protoset, start_gateway):
     server = Server()
     start_gateway(broker.url(base), (relay_protoset, server.target))
@@ -357,7 +299,7 @@ def test_row_9_grpc_server_dies(broker, base, channel_to, relay_protoset, start_
 # ---- 15, 17, 27: limits
 
 
-@BY_BOTH
+@EVERY_WAY
 @pytest.mark.parametrize("most", [1, 10, 20])
 def test_row_15_receive_maximum_with_500_calls(
     start_broker, channel_to, relay_protoset, start_gateway, server, most
@@ -382,7 +324,7 @@ def never_disconnected(broker):
     return not [line for line in broker.process.lines if "disconnect" in line.lower()]
 
 
-@BY_BOTH
+@EVERY_WAY
 def test_row_17_sizes_around_the_brokers_maximum_packet(
     start_broker, channel_to, relay_protoset, start_gateway, server
 ):
@@ -410,6 +352,7 @@ def test_row_17_sizes_around_a_limit_that_the_broker_does_not_tell(
     assert never_disconnected(broker)
 
 
+@BOTH_DIALECTS
 def test_row_17_sizes_around_our_own_limits(
     broker, base, channel_to, relay_protoset, start_gateway, server
 ):
@@ -481,7 +424,7 @@ def guarded(start_broker, tmp_path):
     return lambda user: broker.url("b").replace("://", f"://{user}:pw@")
 
 
-@BY_BOTH
+@EVERY_WAY
 def test_row_23_request_denied(guarded, channel_to, relay_protoset, start_gateway, server):
     start_gateway(guarded("gateway"), (relay_protoset, server.target))
     denied = channel_to(guarded("mute"))
@@ -510,13 +453,13 @@ def test_row_23_reply_denied(guarded, channel_to):
     server.close(0)
 
 
-@BY_BOTH
+@EVERY_WAY
 def test_row_23_credentials_refused(guarded, channel_to):
     channel = channel_to(guarded("nobody"), ready=False)
     assert code_of(channel) is grpc.StatusCode.UNAUTHENTICATED
 
 
-@BY_BOTH
+@EVERY_WAY
 def test_row_24_two_clients_with_one_id(
     broker, base, channel_to, relay_protoset, start_gateway, server
 ):
@@ -558,7 +501,7 @@ def certificate(directory, name, issuer=None):
     return key, cert
 
 
-@BY_BOTH
+@EVERY_WAY
 def test_row_28_authority_rotated(
     start_broker, tmp_path, channel_to, relay_protoset, start_gateway, server
 ):
@@ -585,7 +528,7 @@ def test_row_28_authority_rotated(
     assert echo(channel, b"again", wait_for_ready=True) == b"again"
 
 
-@BY_BOTH
+@EVERY_WAY
 def test_no_broker_at_all(channel_to):
     channel = channel_to(f"mqtt://127.0.0.1:{free_port()}/b", ready=False)
     assert code_of(channel) is UNAVAILABLE

@@ -1,4 +1,5 @@
 /* Client side of the link dialect: presences, links and the calls on them. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -461,14 +462,17 @@ void gmq__link_client_call_frame(gmq__engine *engine, gmq__lcall *c, const gmq__
 
 void gmq__link_client_refused(gmq__engine *engine, gmq__link *link, int reason, int64_t now)
 {
-    const char *text = "the broker refused a packet of the link";
+    char text[160] = "no server listens at this base topic";
     int32_t code = GMQ_CODE_UNAVAILABLE;
+    if (reason != GMQ__MQTT_NO_SUBSCRIBERS)
+        snprintf(text, sizeof text, "the broker refused a packet of the link: %s (0x%02x)%s",
+                 gmq__mqtt_reason_text(reason), (unsigned)reason,
+                 reason == GMQ__MQTT_PACKET_TOO_LARGE ? "; set msg_size_limit to the broker's limit"
+                                                      : "");
     if (reason == GMQ__MQTT_NOT_AUTHORIZED)
         code = GMQ_CODE_PERMISSION_DENIED;
     else if (reason == GMQ__MQTT_QUOTA_EXCEEDED || reason == GMQ__MQTT_PACKET_TOO_LARGE)
         code = GMQ_CODE_RESOURCE_EXHAUSTED;
-    else if (reason == GMQ__MQTT_NO_SUBSCRIBERS)
-        text = "no server listens at this base topic";
     gmq__link_finish(engine, link, code, text, false, now);
 }
 
