@@ -71,7 +71,7 @@ GMQ_DOC(gmq_call::resolve, "resolve(kind): says the kind of a call that was offe
 GMQ_DOC(gmq_call::send_initial_metadata, "send_initial_metadata(metadata): of a server, once, before the first message.")
 GMQ_DOC(gmq_call::finish, "finish(code, details, trailing): of a server: the status, after what was sent.")
 GMQ_DOC(gmq_call::path, "path() -> str: /package.Service/Method.")
-GMQ_DOC(gmq_call::kind, "kind() -> int: one of RPC_UNARY and its like; -1: not known, see resolve().")
+GMQ_DOC(gmq_call::kind, "kind() -> int: one of RPC_UNARY and its like; negative: not known, see resolve().")
 GMQ_DOC(gmq_call::time_remaining_ms, "time_remaining_ms() -> int: until its deadline; -1: it has none.")
 GMQ_DOC(gmq_call::peer, "peer() -> str: who is at the other side, for people to read.")
 GMQ_DOC(gmq_call::owner_tag, "owner_tag() -> int: the tag of the client or server that it belongs to.")

@@ -175,6 +175,7 @@ typedef struct gmq__ev { /* what it holds belongs to the puller: gmq__ev_clear()
     size_t size;
     gmq__rpc_method method; /* CALL */
     bool unresolved;        /* CALL: of a method that lookup() did not know; method.kind is void */
+    bool any_kind;          /* and the client leaves the kind to us: bidi fits any */
     int64_t deadline;       /* CALL: ns on the clock of `now`; INT64_MAX = none */
 } gmq__ev;
 

@@ -9,6 +9,8 @@
  * one has left. */
 enum { READ_AHEAD = 4 };
 
+enum { ANY_KIND = -2 }; /* of gmq_call_kind(): the client leaves it to us */
+
 enum op {
     OP_SEND,
     OP_INITIAL,
@@ -542,6 +544,9 @@ static gmq__relay *relay_make(gmq_gateway *gateway, gmq_call *call, const gmq_me
 void gmq__relay_start(gmq_gateway *gateway, gmq_event *event)
 {
     gmq_call *call = gmq_event_take_call(event);
+    bool any = gmq_call_kind(call) == ANY_KIND; /* to gRPC all kinds are alike */
+    if (any)
+        gmq_call_resolve(call, GMQ_RPC_BIDI_STREAMING);
     if (gmq_call_kind(call) < 0 || !gmq__targets_find(&gateway->targets, gmq_call_path(call))) {
         /* offered, and there is no target, or nothing says of what kind it is */
         gmq_call_finish(call, GMQ_CODE_UNIMPLEMENTED, NULL, NULL);
@@ -560,7 +565,7 @@ void gmq__relay_start(gmq_gateway *gateway, gmq_event *event)
         start_stream(r);
     gmq_call_read(call, client_streams(r) ? READ_AHEAD : 1);
     pthread_mutex_unlock(&r->lock);
-    if (r->kind == GMQ_RPC_BIDI_STREAMING)
+    if (r->kind == GMQ_RPC_BIDI_STREAMING && !any) /* such a client waits for nothing */
         wait_list_add(r);
 }
 

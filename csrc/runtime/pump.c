@@ -13,7 +13,7 @@ static void end_for_memory(gmq__runtime *rt, uint64_t call, int64_t now)
 
 static gmq_call *new_call(gmq__runtime *rt, gmq__ev *ev)
 {
-    int kind = ev->unresolved ? -1 : (int)ev->method.kind;
+    int kind = ev->unresolved ? (ev->any_kind ? -2 : -1) : (int)ev->method.kind;
     gmq_call *call = gmq__handle_new(rt, gmq__span_str(ev->text ? ev->text : ""), kind, true);
     if (!call)
         return NULL;

@@ -101,7 +101,9 @@ GMQ_API gmq_status gmq_call_resolve(gmq_call *call, gmq_rpc_kind kind);
 /** "/pkg.Service/Method". Borrowed: valid as long as a handle of the call. Since 0.1. */
 GMQ_API const char *gmq_call_path(const gmq_call *call);
 
-/** A gmq_rpc_kind; -1 until gmq_call_resolve() where the server does not know. Since 0.1. */
+/** A gmq_rpc_kind; negative until gmq_call_resolve() where the server does not know: -1 when the
+ *  client expects one kind, -2 when it leaves it to the server ("any_kind"), so that
+ *  GMQ_RPC_BIDI_STREAMING fits whatever the method is. Since 0.1. */
 GMQ_API int32_t gmq_call_kind(const gmq_call *call);
 
 /** Milliseconds left until the deadline, 0 when it has passed, -1 when there is none. Since 0.1. */

@@ -89,12 +89,12 @@ class Rpc:
         of the kind itself must be the same; False: it is not, and the call has its status.
         """
         told = self.call.kind()
-        if told not in (-1, kind):
+        if told >= 0 and told != kind:
             code: int = grpc.StatusCode.UNIMPLEMENTED.value[0]
             self.finish(code, f"{self.path} is of another kind", None)
             return False
         try:
-            if told == -1:
+            if told < 0:
                 self.call.resolve(kind)
             self.call.read(credit)
         except (ClosedError, StateError):

@@ -88,11 +88,11 @@ class Rpc:
         """
         self.streams_requests = kind in (gmq.RPC_CLIENT_STREAMING, gmq.RPC_BIDI_STREAMING)
         told = self.call.kind()
-        if told not in (-1, kind):
+        if told >= 0 and told != kind:
             self.abort(grpc.StatusCode.UNIMPLEMENTED, f"{self.path} is of another kind")
             return
         try:
-            if told == -1:
+            if told < 0:
                 self.call.resolve(kind)
             self.call.read(FIRST if self.streams_requests else 1)
         except (ClosedError, StateError):

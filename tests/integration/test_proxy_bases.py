@@ -235,6 +235,27 @@ def test_the_link_dialect_needs_no_kinds(broker, base, start_proxy):
         assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 
+def test_nobody_knows_any_method(broker, base, server, start_gateway, start_proxy):
+    """No descriptors, here or there, and no reflection: calls of all kinds pass all the same."""
+    start_gateway(broker.url(base), arguments=("--target", server.target, "--passthrough"))
+    proxy = start_proxy(broker.url(base, dialect="link"))
+    with grpc.insecure_channel(proxy.target) as channel:
+        reply, call = channel.unary_unary(R + "Echo").with_call(b"a", timeout=PATIENCE)
+        assert reply == b"a" and dict(call.initial_metadata())["init-k"] == "init-v"
+        assert list(channel.unary_stream(R + "Repeat")(b"2 2", timeout=PATIENCE)) == [b"00", b"11"]
+        assert channel.stream_unary(R + "Join")(iter((b"a", b"b")), timeout=PATIENCE) == b"ab"
+        chat = channel.stream_stream(R + "Chat")(iter((b"a", b"b")), timeout=PATIENCE)
+        assert list(chat) == [b"a", b"b"]
+        for method, code in (("Fail", 5), ("NotThere", 12)):
+            with pytest.raises(grpc.RpcError) as caught:
+                channel.unary_unary(R + method)(b"5", timeout=PATIENCE)
+            assert caught.value.code().value[0] == code
+        call = channel.unary_unary(R + "Hang").future(b"")
+        assert server.hanging.get(timeout=PATIENCE)
+        call.cancel()
+        assert server.cancelled.get(timeout=PATIENCE)
+
+
 @pytest.mark.usefixtures("devices")
 def test_without_reflection_in_the_session_dialect(broker, base, start_proxy):
     proxy = start_proxy(broker.url(f"{base}/one", dialect="session"))

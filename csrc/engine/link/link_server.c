@@ -255,7 +255,7 @@ static void call_event(gmq__engine *engine, gmq__lcall *c, gmq_metadata *md, int
         .kind = GMQ__EV_CALL, .call = c->call.id, .metadata = md, .deadline = c->deadline};
     ev.text = gmq__strndup(c->path, c->path_len);
     ev.method.kind = c->call.kind;
-    ev.unresolved = c->any_kind;
+    ev.unresolved = ev.any_kind = c->any_kind;
     ev.method.options = c->options;
     bool pushed = ev.text && gmq__events_push(&engine->events, &ev, false);
     if (!pushed) {
