@@ -17,7 +17,7 @@ typedef struct gmq__daemon_args {
     const char *open_file;
     const char *first_target;
     const char *bare_target; /* the first one without --descriptors: for --passthrough alone */
-    bool passthrough; /* all other methods go to the first target */
+    bool passthrough;        /* all other methods go to the first target */
 } gmq__daemon_args;
 
 /* Reads the command line and the descriptor files. -1 = go on; else the exit status, after
