@@ -7,6 +7,7 @@
 static const char usage[] =
     "Usage: " PROGRAM " -L URL --descriptors FILE --target HOST:PORT [more pairs] [options]\n"
     "       " PROGRAM " -L URL --target HOST:PORT --passthrough [options]\n"
+    "       " PROGRAM " --config FILE [options]\n"
     "\n"
     "Takes gRPC calls that arrive over an MQTT broker to gRPC servers that know nothing of MQTT.\n"
     "It connects out to both; nothing connects to it.\n";
@@ -19,8 +20,9 @@ static const char notes[] =
     "      --descriptors demo.protoset --target 127.0.0.1:50051\n"
     "\n"
     "It logs to stderr, a line an event. The line \"ready: ...\" says that calls are taken.\n"
-    "SIGTERM and SIGINT drain and end it with status 0; a second one ends it at once.\n"
-    "Exit status: 0 ended in order, 1 it cannot go on, 2 the command line is wrong.\n";
+    "SIGHUP reads --config again. SIGTERM and SIGINT drain and end it with status 0; a second one "
+    "ends it at once.\n"
+    "Exit status: 0 ended in order, 1 it cannot go on, 2 the command line or the file is wrong.\n";
 
 static int read_url(void *target, const char *url)
 {
@@ -117,18 +119,52 @@ static const gmq__daemon_option served[] = {
     {0},
 };
 
+/* A server whose queue nobody polls, and which so does nothing: but all is looked at. */
+static gmq_status try_out(void *target)
+{
+    const gmq__daemon_args *args = target;
+    gmq_options *options = NULL;
+    gmq_queue *queue = NULL;
+    gmq_server *server = NULL;
+    int64_t wait = 0;
+    gmq_status status = gmq_options_copy(&options, args->common.options);
+    if (status == GMQ_OK)
+        status = gmq_options_get_int(options, args->url, "initial_metadata_wait_ms", &wait);
+    if (status == GMQ_OK)
+        status = gmq_options_set_string(options, "drive", "caller");
+    if (status == GMQ_OK)
+        status = gmq_queue_new(&queue);
+    if (status == GMQ_OK)
+        status = gmq_server_new(&server, args->url, options, args->map, queue, 0);
+    gmq_server_unref(server);
+    gmq_queue_unref(queue);
+    gmq_options_free(options);
+    return status;
+}
+
+static const char *const live[] = {"descriptors", "target", NULL};
+
 static const gmq__daemon_program program = {
     .name = PROGRAM,
     .usage = usage,
     .notes = notes,
     .tables = {served, gmq__daemon_broker_options, gmq__daemon_running_options},
+    .group = {"target", {{"descriptors", "descriptors"}, {"address", "target"}}},
+    .live = live,
     .check = check,
+    .try_out = try_out,
 };
 
 int gmq__daemon_args_read(gmq__daemon_args *out, int argc, char **argv)
 {
     memset(out, 0, sizeof *out);
     return gmq__daemon_read(&program, out, argc, argv);
+}
+
+int gmq__daemon_args_read_again(gmq__daemon_args *out)
+{
+    memset(out, 0, sizeof *out);
+    return gmq__daemon_read_again(out);
 }
 
 void gmq__daemon_args_clear(gmq__daemon_args *args)

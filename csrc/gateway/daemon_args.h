@@ -23,6 +23,7 @@ typedef struct gmq__daemon_args {
 /* Reads the command line and the descriptor files. -1 = go on; else the exit status, after
  * everything was said. `out` is to be cleared in any case. */
 int gmq__daemon_args_read(gmq__daemon_args *out, int argc, char **argv);
+int gmq__daemon_args_read_again(gmq__daemon_args *out); /* a reload; complaints are logged */
 void gmq__daemon_args_clear(gmq__daemon_args *args);
 
 #endif

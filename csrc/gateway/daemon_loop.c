@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon_log.h"
+#include "daemon_notify.h"
 
 enum { EVENTS_AT_ONCE = 16 };
 
@@ -41,6 +42,7 @@ static void on_ready(const gmq__daemon *d)
     d->ready(d->context);
     if (d->args->ready_file)
         write_ready_file(d->args->ready_file);
+    gmq__daemon_notify("READY=1\nSTATUS=taking calls");
 }
 
 static void on_state(const gmq__daemon *d, int32_t state, const char *text)
@@ -50,7 +52,9 @@ static void on_state(const gmq__daemon *d, int32_t state, const char *text)
         on_ready(d);
         break;
     case GMQ_STATE_TRANSIENT_FAILURE:
-        gmq__daemon_log(LOG_WARNING, "not connected: %s", text);
+        gmq__daemon_log_fields(LOG_WARNING, (const char *const[]){"event", "disconnected", NULL},
+                               "not connected: %s", text);
+        gmq__daemon_notify("STATUS=not connected: %s", text);
         break;
     case GMQ_STATE_CONNECTING:
         gmq__daemon_log(LOG_DEBUG, "connecting%s%s", *text ? ": " : "", text);
@@ -85,6 +89,7 @@ static int open_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) !=
         0) /* before any thread is made, so that all have them blocked */
@@ -92,19 +97,47 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static void reload(gmq__daemon *d)
+{
+    if (d->stopping)
+        return;
+    gmq__daemon_notify_reloading();
+    const gmq__daemon_common *args = d->reload(d->context);
+    if (args) {
+        d->args = args;
+        gmq__daemon_log_open(args->log_level, args->log_json);
+        gmq__daemon_log_fields(LOG_INFO, (const char *const[]){"event", "reloaded", NULL},
+                               "SIGHUP: the configuration was read again");
+    } else {
+        gmq__daemon_log_fields(LOG_ERROR, (const char *const[]){"event", "reload_failed", NULL},
+                               "SIGHUP: the configuration stays as it was");
+    }
+    gmq__daemon_notify("READY=1");
+}
+
+static void stop(gmq__daemon *d, int number)
+{
+    const char *name = number == SIGTERM ? "SIGTERM" : "SIGINT";
+    if (d->stopping) {
+        gmq__daemon_log(LOG_WARNING, "%s again: ending at once", name);
+        _exit(128 + number);
+    }
+    gmq__daemon_log_fields(LOG_INFO, (const char *const[]){"event", "stopping", NULL},
+                           "%s: draining, open calls may go on for %.1f s", name,
+                           (double)d->args->grace_ms / 1000);
+    gmq__daemon_notify("STOPPING=1\nSTATUS=draining");
+    d->stopping = true;
+    d->close(d->context, d->args->grace_ms);
+}
+
 static void on_signal(gmq__daemon *d, int fd)
 {
     struct signalfd_siginfo info;
     while (read(fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        const char *name = info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT";
-        if (d->stopping) {
-            gmq__daemon_log(LOG_WARNING, "%s again: ending at once", name);
-            _exit(128 + (int)info.ssi_signo);
-        }
-        gmq__daemon_log(LOG_INFO, "%s: draining, open calls may go on for %.1f s", name,
-                        (double)d->args->grace_ms / 1000);
-        d->stopping = true;
-        d->close(d->context, d->args->grace_ms);
+        if (info.ssi_signo == SIGHUP)
+            reload(d);
+        else
+            stop(d, (int)info.ssi_signo);
     }
 }
 
@@ -122,24 +155,30 @@ static gmq_status take_events(gmq__daemon *d)
     return status;
 }
 
+static int timeout(const gmq__daemon *d)
+{
+    int64_t queue = gmq_queue_timeout_ms(d->queue), watchdog = gmq__daemon_watchdog();
+    return (int)(watchdog >= 0 && (queue < 0 || watchdog < queue) ? watchdog : queue);
+}
+
 static int loop(gmq__daemon *d, int signals)
 {
     struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
                            {.fd = gmq_queue_fd(d->queue), .events = POLLIN}};
     while (!d->closed) {
-        if (poll(fds, 2, (int)gmq_queue_timeout_ms(d->queue)) < 0 && errno != EINTR)
+        if (poll(fds, 2, timeout(d)) < 0 && errno != EINTR)
             return gmq__daemon_complain(EXIT_RUNTIME, "poll: %s", strerror(errno));
         on_signal(d, signals);
         if (take_events(d) != GMQ_OK)
             return gmq__daemon_complain(EXIT_RUNTIME, "%s", gmq_error_text());
     }
-    gmq__daemon_log(LOG_INFO, "stopped");
+    gmq__daemon_log_fields(LOG_INFO, (const char *const[]){"event", "stopped", NULL}, "stopped");
     return EXIT_SUCCESS;
 }
 
 int gmq__daemon_run(gmq__daemon *d)
 {
-    gmq__daemon_log_open(d->args->log_level);
+    gmq__daemon_log_open(d->args->log_level, d->args->log_json);
     int signals = open_signals();
     if (signals < 0)
         return gmq__daemon_complain(EXIT_RUNTIME, "signals: %s", strerror(errno));

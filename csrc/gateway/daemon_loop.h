@@ -1,4 +1,5 @@
-/* What a daemon does while it runs: takes its object's events, logs them, and drains at a signal.
+/* What a daemon does while it runs: takes its object's events, logs them, drains or reloads at a
+ * signal.
  */
 #ifndef GMQ_GATEWAY_DAEMON_LOOP_H
 #define GMQ_GATEWAY_DAEMON_LOOP_H
@@ -13,6 +14,9 @@ typedef struct gmq__daemon {
     /* Makes the object, whose events go to `queue` with tag 0. */
     gmq_status (*open)(void *context, gmq_queue *queue);
     void (*ready)(void *context); /* says that calls are taken; `ready_file` is the loop's */
+    /* SIGHUP: reads its arguments again. What counts now; NULL = they stay as they are, which was
+     * said. */
+    const gmq__daemon_common *(*reload)(void *context);
     void (*close)(void *context, int64_t grace_ms);
     void (*unref)(void *context);
 

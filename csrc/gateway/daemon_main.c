@@ -8,7 +8,8 @@
 #include "daemon_loop.h"
 
 typedef struct context {
-    gmq__daemon_args args;
+    gmq__daemon_args args; /* at the start */
+    gmq__daemon_args now;  /* after a reload; else all zero */
     gmq_gateway *gateway;
 } context;
 
@@ -37,13 +38,34 @@ static void ready(void *arg)
 {
     const context *c = arg;
     char base[256], targets[512];
-    size_t count = gmq_method_map_count(c->args.map);
+    const gmq_method_map *map = c->now.common.options ? c->now.map : c->args.map;
+    size_t count = gmq_method_map_count(map);
     const char *rest = c->args.passthrough ? c->args.first_target : NULL;
     gmq__daemon_print_base(c->args.url, base, sizeof base);
-    print_targets(c->args.map, targets, sizeof targets);
-    gmq__daemon_log(LOG_INFO, "ready: base %s, %zu method%s, targets %s%s%s", base, count,
-                    count == 1 ? "" : "s", *targets ? targets : "none",
-                    rest ? ", all others to " : "", rest ? rest : "");
+    print_targets(map, targets, sizeof targets);
+    gmq__daemon_log_fields(LOG_INFO, (const char *const[]){"event", "ready", "base", base, NULL},
+                           "ready: base %s, %zu method%s, targets %s%s%s", base, count,
+                           count == 1 ? "" : "s", *targets ? targets : "none",
+                           rest ? ", all others to " : "", rest ? rest : "");
+}
+
+static const gmq__daemon_common *reload(void *arg)
+{
+    context *c = arg;
+    gmq__daemon_args now;
+    if (gmq__daemon_args_read_again(&now) >= 0) {
+        gmq__daemon_args_clear(&now);
+        return NULL;
+    }
+    if (gmq_gateway_configure(c->gateway, now.map) != GMQ_OK) {
+        gmq__daemon_log(LOG_ERROR, "%s", gmq_error_text());
+        gmq__daemon_args_clear(&now);
+        return NULL;
+    }
+    gmq__daemon_say_fixed(&c->args.common, &now.common);
+    gmq__daemon_args_clear(&c->now);
+    c->now = now;
+    return &c->now.common;
 }
 
 static void close_gateway(void *arg, int64_t grace_ms)
@@ -60,11 +82,13 @@ int main(int argc, char **argv)
                           .context = &c,
                           .open = open_gateway,
                           .ready = ready,
+                          .reload = reload,
                           .close = close_gateway,
                           .unref = unref_gateway};
     int status = gmq__daemon_args_read(&c.args, argc, argv);
     if (status < 0)
         status = gmq__daemon_run(&daemon);
+    gmq__daemon_args_clear(&c.now);
     gmq__daemon_args_clear(&c.args);
     return status;
 }

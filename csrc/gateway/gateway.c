@@ -24,13 +24,19 @@ static void unref(gmq_gateway *gateway)
     gmq_queue_unref(gateway->queue);
     gmq_queue_unref(gateway->user_queue);
     gmq_metadata_free(gateway->no_metadata);
+    pthread_mutex_destroy(&gateway->targets_lock);
     free(gateway);
 }
 
 /* All of gRPC's objects go; the calls are gone already. */
 static void grpc_end(gmq_gateway *gateway)
 {
-    gmq__targets_clear(&gateway->targets);
+    pthread_mutex_lock(&gateway->targets_lock);
+    gmq__targets targets = gateway->targets;
+    gateway->targets = (gmq__targets){0};
+    gateway->ended = true;
+    pthread_mutex_unlock(&gateway->targets_lock);
+    gmq__targets_clear(&targets);
     if (gateway->completions)
         grpc_completion_queue_destroy(gateway->completions);
     if (gateway->grpc)
@@ -175,6 +181,7 @@ static gmq_status open_targets(gmq_gateway *gateway, const char *url, const gmq_
     gmq_status status = gmq_options_get_string(options, url, "passthrough", &others);
     if (status == GMQ_OK)
         status = gmq__targets_init(&gateway->targets, map, others ? gmq_buf_data(others) : NULL);
+    gateway->passes = others != NULL;
     gmq_buf_unref(others);
     return status;
 }
@@ -223,6 +230,7 @@ gmq_status gmq_gateway_new(gmq_gateway **out, const char *url, const gmq_options
         return nomem();
     atomic_init(&gateway->refs, 1);
     atomic_init(&gateway->users, 1);
+    pthread_mutex_init(&gateway->targets_lock, NULL);
     gateway->user_queue = gmq_queue_ref(queue);
     gateway->user_tag = tag;
     gmq_status status = open_all(gateway, url, options, map);
@@ -234,6 +242,42 @@ gmq_status gmq_gateway_new(gmq_gateway **out, const char *url, const gmq_options
         *out = gateway;
     else
         unref(gateway);
+    return status;
+}
+
+/* Takes `now` over, unless all has ended; what is to be cleared stands in it afterwards. */
+static gmq_status put_targets(gmq_gateway *gateway, gmq__targets *now)
+{
+    gmq_status status = GMQ_E_CLOSED;
+    pthread_mutex_lock(&gateway->targets_lock);
+    if (!gateway->ended) {
+        gmq__targets before = gateway->targets;
+        gmq__targets_take_over(now, &before);
+        gateway->targets = *now;
+        *now = before;
+        status = GMQ_OK;
+    }
+    pthread_mutex_unlock(&gateway->targets_lock);
+    return status == GMQ_OK ? GMQ_OK : gmq_error_set(status, "the gateway is closed");
+}
+
+gmq_status gmq_gateway_configure(gmq_gateway *gateway, const gmq_method_map *map)
+{
+    gmq__targets now = {0};
+    grpc_init(); /* of our own: the gateway may end meanwhile */
+    gmq_status status = gmq__targets_init(&now, map, gateway->passes ? "127.0.0.1:1" : NULL);
+    if (status == GMQ_OK) {
+        /* First the targets: no method is served before its target is there. */
+        gmq_method_map *served = NULL;
+        status = gmq_method_map_merge(&served, now.map, NULL);
+        if (status == GMQ_OK)
+            status = put_targets(gateway, &now);
+        if (status == GMQ_OK)
+            status = gmq_server_set_methods(gateway->server, served);
+        gmq_method_map_free(served);
+    }
+    gmq__targets_clear(&now);
+    grpc_shutdown();
     return status;
 }
 

@@ -6,6 +6,7 @@
 
 #include <grpc/grpc.h>
 #include <grpc_mqtt/gateway.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -23,7 +24,10 @@ struct gmq_gateway {
     gmq_queue *queue; /* our own: what `server` says */
     gmq_server *server;
 
+    pthread_mutex_t targets_lock; /* of `targets`; held while a call is made */
     gmq__targets targets;
+    bool ended;  /* no new targets; likewise */
+    bool passes; /* methods that no target has go to `others`; fixed */
     grpc_completion_queue *completions;
     bool grpc;             /* grpc_init() was called */
     atomic_bool stillborn; /* gmq_gateway_new() failed: nobody is told of the end */

@@ -541,19 +541,31 @@ static gmq__relay *relay_make(gmq_gateway *gateway, gmq_call *call, const gmq_me
     return r;
 }
 
+/* `*known`: there is a target, and something says of what kind the call is. */
+static gmq__relay *relay_of(gmq_gateway *gateway, gmq_call *call, const gmq_metadata *metadata,
+                            bool *known)
+{
+    pthread_mutex_lock(&gateway->targets_lock);
+    *known = gmq_call_kind(call) >= 0 && gmq__targets_find(&gateway->targets, gmq_call_path(call));
+    gmq__relay *r = *known ? relay_make(gateway, call, metadata) : NULL;
+    pthread_mutex_unlock(&gateway->targets_lock);
+    return r;
+}
+
 void gmq__relay_start(gmq_gateway *gateway, gmq_event *event)
 {
     gmq_call *call = gmq_event_take_call(event);
     bool any = gmq_call_kind(call) == ANY_KIND; /* to gRPC all kinds are alike */
     if (any)
         gmq_call_resolve(call, GMQ_RPC_BIDI_STREAMING);
-    if (gmq_call_kind(call) < 0 || !gmq__targets_find(&gateway->targets, gmq_call_path(call))) {
+    bool known = false;
+    gmq__relay *r = relay_of(gateway, call, gmq_event_metadata(event), &known);
+    if (!known) {
         /* offered, and there is no target, or nothing says of what kind it is */
         gmq_call_finish(call, GMQ_CODE_UNIMPLEMENTED, NULL, NULL);
         gmq_call_unref(call);
         return;
     }
-    gmq__relay *r = relay_make(gateway, call, gmq_event_metadata(event));
     if (!r) {
         gmq_call_finish(call, GMQ_CODE_RESOURCE_EXHAUSTED, "the gateway is out of memory", NULL);
         gmq_call_unref(call);

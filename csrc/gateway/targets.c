@@ -127,6 +127,32 @@ gmq_status gmq__targets_init(gmq__targets *out, const gmq_method_map *map, const
     return status;
 }
 
+static const char *name_of(const gmq__targets *targets, size_t channel)
+{
+    return gmq_method_map_target(targets->map, targets->first[channel]);
+}
+
+static void exchange(gmq__targets *now, size_t i, gmq__targets *before, size_t j)
+{
+    grpc_channel *fresh = now->channels[i];
+    now->channels[i] = before->channels[j];
+    before->channels[j] = fresh;
+    for (size_t m = 0; m < gmq_method_map_count(now->map); m++)
+        if (now->by_index[m] == fresh)
+            now->by_index[m] = now->channels[i];
+}
+
+void gmq__targets_take_over(gmq__targets *now, gmq__targets *before)
+{
+    for (size_t i = 0; i < now->count; i++)
+        for (size_t j = 0; j < before->count; j++)
+            if (strcmp(name_of(now, i), name_of(before, j)) == 0)
+                exchange(now, i, before, j);
+    grpc_channel *others = now->others;
+    now->others = before->others;
+    before->others = others;
+}
+
 void gmq__targets_clear(gmq__targets *targets)
 {
     for (size_t i = 0; i < targets->count; i++)

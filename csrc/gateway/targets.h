@@ -1,5 +1,5 @@
 /* The gRPC servers behind a gateway: which methods are served where, one channel a target. Constant
- * after init. */
+ * after init; a reload puts another in its place. */
 #ifndef GMQ_GATEWAY_TARGETS_H
 #define GMQ_GATEWAY_TARGETS_H
 
@@ -19,6 +19,10 @@ typedef struct gmq__targets {
  * `others`: target of all other methods, or NULL. Errors: GMQ_E_INVALID (no method is bound, and
  * no `others`), GMQ_E_NOMEM; `out` stays empty. */
 gmq_status gmq__targets_init(gmq__targets *out, const gmq_method_map *map, const char *others);
+
+/* What `now`, which comes in the place of `before`, can use of it: connections to the same targets,
+ * and that of all others. `before` is only to be cleared. */
+void gmq__targets_take_over(gmq__targets *now, gmq__targets *before);
 void gmq__targets_clear(gmq__targets *targets);
 
 grpc_channel *gmq__targets_find(const gmq__targets *targets,

@@ -1,5 +1,6 @@
 #include "daemon_args.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #define PROGRAM "grpc-mqtt-proxy"
 
 static const char usage[] = "Usage: " PROGRAM " -L URL --listen HOST:PORT [options]\n"
+                            "       " PROGRAM " --config FILE [options]\n"
                             "\n"
                             "Takes calls from gRPC clients that know nothing of MQTT, and carries "
                             "them over an MQTT broker\n"
@@ -24,8 +26,9 @@ static const char notes[] =
     "      --tls-cert proxy.pem --tls-key proxy.key\n"
     "\n"
     "It logs to stderr, a line an event. The line \"ready: ...\" says that calls are taken.\n"
-    "SIGTERM and SIGINT drain and end it with status 0; a second one ends it at once.\n"
-    "Exit status: 0 ended in order, 1 it cannot go on, 2 the command line is wrong.\n";
+    "SIGHUP reads --config again. SIGTERM and SIGINT drain and end it with status 0; a second one "
+    "ends it at once.\n"
+    "Exit status: 0 ended in order, 1 it cannot go on, 2 the command line or the file is wrong.\n";
 
 /* ---- Broker and bases ---- */
 
@@ -214,22 +217,90 @@ static int check(void *target)
     return status < 0 ? add_listens(args) : status;
 }
 
+static gmq_status try_file(const char *file)
+{
+    char text[512];
+    FILE *f = file ? fopen(file, "re") : NULL;
+    if (file && !f) {
+        snprintf(text, sizeof text, "%s: %s", file, strerror(errno));
+        return gmq_error_set(GMQ_E_IO, text);
+    }
+    if (f)
+        fclose(f);
+    return GMQ_OK;
+}
+
+/* A client whose queue nobody polls, and which so does nothing: but all is looked at. */
+static gmq_status try_client(const char *url, const gmq_options *options)
+{
+    gmq_options *own = NULL;
+    gmq_queue *queue = NULL;
+    gmq_client *client = NULL;
+    gmq_status status = gmq_options_copy(&own, options);
+    if (status == GMQ_OK)
+        status = gmq_options_set_string(own, "drive", "caller");
+    if (status == GMQ_OK)
+        status = gmq_queue_new(&queue);
+    if (status == GMQ_OK)
+        status = gmq_client_new(&client, url, own, NULL, queue, 0);
+    gmq_client_unref(client);
+    gmq_queue_unref(queue);
+    gmq_options_free(own);
+    return status;
+}
+
+static gmq_status try_out(void *target)
+{
+    const gmq__daemon_args *args = target;
+    const char *const files[] = {args->tls_cert, args->tls_key, args->tls_client_ca};
+    const char *host = strstr(args->url, "://");
+    host = host ? host + 3 : args->url;
+    bool based = host[strcspn(host, "/?#")] == '/' && host[strcspn(host, "/?#") + 1];
+    gmq_status status = GMQ_OK;
+    for (size_t i = 0; i < sizeof files / sizeof *files && status == GMQ_OK; i++)
+        status = try_file(files[i]);
+    if (status != GMQ_OK || based)
+        return status == GMQ_OK ? try_client(args->url, args->common.options) : status;
+    gmq__daemon_args any = {.url = args->url, .base = "any"}; /* calls say theirs */
+    if (join_base(&any) >= 0)
+        return GMQ_E_NOMEM;
+    status = try_client(any.url, args->common.options);
+    free(any.joined);
+    return status;
+}
+
+static const char *const live[] = {"descriptors", "authority", "allow", "max-calls",
+                                   "max-bases",   "base-idle", NULL};
+
 static const gmq__daemon_program program = {
     .name = PROGRAM,
     .usage = usage,
     .notes = notes,
     .tables = {carried, gmq__daemon_broker_options, gmq__daemon_running_options},
+    .live = live,
     .check = check,
+    .try_out = try_out,
 };
+
+static int begin(gmq__daemon_args *out)
+{
+    memset(out, 0, sizeof *out);
+    if (gmq_proxy_config_new(&out->config) == GMQ_OK)
+        return -1;
+    fprintf(stderr, PROGRAM ": %s\n", gmq_error_text());
+    return EXIT_RUNTIME;
+}
 
 int gmq__daemon_args_read(gmq__daemon_args *out, int argc, char **argv)
 {
-    memset(out, 0, sizeof *out);
-    if (gmq_proxy_config_new(&out->config) != GMQ_OK) {
-        fprintf(stderr, PROGRAM ": %s\n", gmq_error_text());
-        return EXIT_RUNTIME;
-    }
-    return gmq__daemon_read(&program, out, argc, argv);
+    int status = begin(out);
+    return status < 0 ? gmq__daemon_read(&program, out, argc, argv) : status;
+}
+
+int gmq__daemon_args_read_again(gmq__daemon_args *out)
+{
+    int status = begin(out);
+    return status < 0 ? gmq__daemon_read_again(out) : status;
 }
 
 void gmq__daemon_args_clear(gmq__daemon_args *args)

@@ -8,7 +8,8 @@
 #include "gateway/daemon_loop.h"
 
 typedef struct context {
-    gmq__daemon_args args;
+    gmq__daemon_args args; /* at the start */
+    gmq__daemon_args now;  /* after a reload; else all zero */
     gmq_proxy *proxy;
 } context;
 
@@ -38,8 +39,28 @@ static void ready(void *arg)
     char base[256], listens[512] = "";
     gmq__daemon_print_base(c->args.url, base, sizeof base);
     print_listens(c, listens, sizeof listens);
-    gmq__daemon_log(LOG_INFO, "ready: listening on %s%s, base %s", listens,
-                    c->args.tls_cert ? " (TLS)" : "", *base ? base : "by the call");
+    gmq__daemon_log_fields(LOG_INFO, (const char *const[]){"event", "ready", "base", base, NULL},
+                           "ready: listening on %s%s, base %s", listens,
+                           c->args.tls_cert ? " (TLS)" : "", *base ? base : "by the call");
+}
+
+static const gmq__daemon_common *reload(void *arg)
+{
+    context *c = arg;
+    gmq__daemon_args now;
+    if (gmq__daemon_args_read_again(&now) >= 0) {
+        gmq__daemon_args_clear(&now);
+        return NULL;
+    }
+    if (gmq_proxy_configure(c->proxy, now.config) != GMQ_OK) {
+        gmq__daemon_log(LOG_ERROR, "%s", gmq_error_text());
+        gmq__daemon_args_clear(&now);
+        return NULL;
+    }
+    gmq__daemon_say_fixed(&c->args.common, &now.common);
+    gmq__daemon_args_clear(&c->now);
+    c->now = now;
+    return &c->now.common;
 }
 
 static void close_proxy(void *arg, int64_t grace_ms)
@@ -56,12 +77,14 @@ int main(int argc, char **argv)
                           .context = &c,
                           .open = open_proxy,
                           .ready = ready,
+                          .reload = reload,
                           .close = close_proxy,
                           .unref = unref_proxy};
     setenv("GRPC_VERBOSITY", "NONE", 0); /* gRPC's own lines about what we report in ours */
     int status = gmq__daemon_args_read(&c.args, argc, argv);
     if (status < 0)
         status = gmq__daemon_run(&daemon);
+    gmq__daemon_args_clear(&c.now);
     gmq__daemon_args_clear(&c.args);
     return status;
 }

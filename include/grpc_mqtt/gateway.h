@@ -31,6 +31,14 @@ typedef struct gmq_gateway gmq_gateway;
 GMQ_API gmq_status gmq_gateway_new(gmq_gateway **out, const char *url, const gmq_options *options,
                                    const gmq_method_map *map, gmq_queue *queue, uint64_t tag);
 
+/** Gives the gateway the methods and targets of `map` for the calls that come from now on; calls in
+ *  progress go on. Connections to targets that stay are kept. The server of "passthrough" stays as
+ *  it is.
+ *  @param map  as for gmq_gateway_new(); copied
+ *  Errors: GMQ_E_INVALID (no method is bound, and nothing is passed through), GMQ_E_NOMEM,
+ *  GMQ_E_CLOSED; then the former methods stay. Any thread; does not block. Since 0.1. */
+GMQ_API gmq_status gmq_gateway_configure(gmq_gateway *gateway, const gmq_method_map *map);
+
 /** Drains: open calls may go on for `grace_ms`, then they are cancelled at the gRPC server and end
  *  UNAVAILABLE at the client. Returns at once; the end is a CLOSED event. A second close may only
  * shorten the grace. Since 0.1. */

@@ -61,9 +61,15 @@ Wants=network-online.target
 After=network-online.target
 
 [Service]
+Type=notify
 ExecStart={program} --config {directory}/gateway.toml --password-file %d/password
+ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=2
+RestartPreventExitStatus=2
+# It is ready when the broker has it; one that cannot be reached is tried for ever.
+TimeoutStartSec=infinity
+WatchdogSec=30
 # Longer than `grace` of the configuration.
 TimeoutStopSec=20
 
