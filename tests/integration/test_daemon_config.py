@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue
 import shutil
 import signal
 import socket
@@ -9,9 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grpc
 import pytest
 from stack import GATEWAY, PATIENCE, PROXY, ROOT, Process, protoset
 
+R = "/test.relay.v1.Relay/"
 GOOD = """\
 listen = "mqtt://127.0.0.1:1/fleet/device42"
 grace = 1.5
@@ -122,29 +125,78 @@ def test_what_init_writes_is_right(tmp_path, relay_protoset):
 # ---- Reload ----
 
 
-def test_reload(config, broker, base, server, client, relay_protoset, tmp_path):
-    """New methods and log level in the middle of a stream, which goes on."""
-    first = protoset(tmp_path, ROOT / "docs/examples/proto/demo.proto")
-    text = GOOD.replace("mqtt://127.0.0.1:1/fleet/device42", broker.url(base)).replace(
-        "127.0.0.1:2", server.target
-    )
-    file = config(text.replace("{set}", str(first)))
-    gateway = Process(GATEWAY, "--config", file)
+def test_reload_in_the_middle_of_a_stream(
+    config, broker, base, server, relay_protoset, start_proxy, tmp_path
+):
+    """The stream goes on, what is new is served, what is gone is not; a proxy reloads, too."""
+    demo = protoset(tmp_path, ROOT / "docs/examples/proto/demo.proto")
+    text = GOOD.replace("mqtt://127.0.0.1:1/fleet/device42", broker.url(base))
+    text = text.replace("127.0.0.1:2", server.target)
+    gateway = Process(GATEWAY, "--config", config(text))
     gateway.expect("ready: ")
-    config(text)
-    gateway.send(signal.SIGHUP)
-    gateway.expect("configuration was read again")
+    rules = tmp_path / "proxy.toml"
+    rules.write_text(f'descriptors = ["{relay_protoset}", "{demo}"]\n')
+    proxy = start_proxy(broker.url(base), "--config", rules)
+    with grpc.insecure_channel(proxy.target) as channel:
+        requests = queue.Queue()
+        stream = channel.stream_stream(R + "Chat")(iter(requests.get, None), timeout=PATIENCE)
+        requests.put(b"before")
+        assert next(stream) == b"before"
 
+        config(text.replace('["{set}"]', f'"{demo}"'))
+        gateway.send(signal.SIGHUP)
+        gateway.expect("configuration was read again")
+        with pytest.raises(grpc.RpcError) as gone:
+            channel.unary_unary(R + "Echo")(b"", timeout=PATIENCE)
+        assert gone.value.code() == grpc.StatusCode.UNIMPLEMENTED
+        requests.put(b"after")
+        assert next(stream) == b"after"
+
+        config(text)
+        gateway.send(signal.SIGHUP)
+        gateway.expect("configuration was read again")
+        assert channel.unary_unary(R + "Echo")(b"back", timeout=PATIENCE) == b"back"
+
+        rules.write_text(f'descriptors = "{relay_protoset}"\nmax-calls = 1\nlisten = "[::1]:0"')
+        proxy.send(signal.SIGHUP)
+        proxy.expect("configuration was read again")
+        with pytest.raises(grpc.RpcError) as many:
+            channel.unary_unary(R + "Echo")(b"", timeout=PATIENCE)
+        assert many.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        requests.put(b"still")
+        assert next(stream) == b"still"
+        requests.put(None)
+        assert list(stream) == [] and stream.code() == grpc.StatusCode.OK
+    assert gateway.stop() == 0
+
+
+def test_reload_of_a_wrong_file(config, broker, base):
+    text = GOOD.replace("mqtt://127.0.0.1:1/fleet/device42", broker.url(base))
+    gateway = Process(GATEWAY, "--config", config(text))
+    gateway.expect("ready: ")
     config(text.replace("grace = 1.5", "grase = 1"))
     gateway.send(signal.SIGHUP)
     assert ":2:1: grase: unknown key" in gateway.expect(" error ")
     gateway.expect("configuration stays as it was")
-
     config(text.replace("keep_alive_s = 20", "keep_alive_s = 21"))
     gateway.send(signal.SIGHUP)
     gateway.expect("option has changed, which needs a restart")
     gateway.expect("configuration was read again")
     assert gateway.stop() == 0
+
+
+def test_trace_context(broker, base, gateway, relay_protoset, start_proxy):
+    """W3C's traceparent and tracestate pass through proxy and gateway as they are."""
+    proxy = start_proxy(broker.url(base), "--descriptors", relay_protoset)
+    sent = (
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("tracestate", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"),
+    )
+    with grpc.insecure_channel(proxy.target) as channel:
+        came = channel.unary_unary(R + "Metadata")(
+            b"traceparent,tracestate", metadata=sent, timeout=PATIENCE
+        )
+    assert came.decode().split("\n") == [f"{key}={value}" for key, value in sent]
 
 
 # ---- systemd ----
