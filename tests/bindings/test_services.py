@@ -21,12 +21,13 @@ SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 @pytest.fixture(params=["non-blocking", "blocking"])
 def healthy(serve, request):
     served = serve(begin=False, workers=8)
+    if served.name == "grpcio" and request.param == "non-blocking":
+        pytest.skip("grpcio's server and its health service wait for each other now and then")
     servicer = health.HealthServicer(experimental_non_blocking=request.param == "non-blocking")
     health_pb2_grpc.add_HealthServicer_to_server(servicer, served.server)
     served.start()
     yield health_pb2_grpc.HealthStub(served.channel), servicer
-    if served.name != "grpcio":  # whose thread that would have it go on may wait for this very lock
-        servicer.enter_graceful_shutdown()
+    servicer.enter_graceful_shutdown()
 
 
 def ask(service=""):
