@@ -1,5 +1,6 @@
 /* What gmq_client_new() and gmq_server_new() refuse, and with which words. */
 #include <grpc_mqtt/grpc_mqtt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +9,38 @@
 #include "cmocka_all.h"
 
 #define ok(expression) assert_int_equal((expression), GMQ_OK)
+
+/* M1: no topic of the link dialect is longer than some brokers take, whatever the other side's id.
+ */
+static void long_base_test(void **state)
+{
+    static const struct {
+        size_t len;
+        const char *query;
+        gmq_status status;
+    } rows[] = {
+        {177, "dialect=link&client_id=abc", GMQ_OK},
+        {178, "dialect=link&client_id=abc", GMQ_E_OPTION},
+        {178, "dialect=auto&client_id=abc", GMQ_OK}, /* a log line says why it is not spoken */
+        {178, "dialect=session&client_id=abc", GMQ_OK},
+    };
+    (void)state;
+    gmq_queue *queue;
+    ok(gmq_queue_new(&queue));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char url[300];
+        gmq_client *client = NULL;
+        int at = snprintf(url, sizeof url, "loopback://long/");
+        memset(url + at, 'b', rows[i].len);
+        snprintf(url + at + rows[i].len, sizeof url - (size_t)at - rows[i].len, "?%s",
+                 rows[i].query);
+        assert_int_equal(gmq_client_new(&client, url, NULL, NULL, queue, 1), rows[i].status);
+        if (rows[i].status != GMQ_OK)
+            assert_non_null(strstr(gmq_error_text(), "257 bytes"));
+        gmq_client_unref(client);
+    }
+    gmq_queue_unref(queue);
+}
 
 static void refused_test(void **state)
 {
@@ -101,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refused_test),
+        cmocka_unit_test(long_base_test),
         cmocka_unit_test(passwords_test),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
