@@ -52,12 +52,18 @@ void gmq__daemon_notify_reloading(void)
     gmq__daemon_notify("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)now_us());
 }
 
+/* Of an environment variable; -1 = it is not there. */
+static long long number_of(const char *name)
+{
+    const char *text = getenv(name);
+    return text ? strtoll(text, NULL, 10) : -1;
+}
+
 /* Twice as often as systemd wants it. */
 int64_t gmq__daemon_watchdog_ms(void)
 {
-    const char *limit = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
-    long long us = limit ? atoll(limit) : 0;
-    if (us <= 0 || (pid && atoll(pid) != (long long)getpid()))
+    long long us = number_of("WATCHDOG_USEC"), pid = number_of("WATCHDOG_PID");
+    if (us <= 0 || (pid >= 0 && pid != (long long)getpid()))
         return -1;
     return us < 4000 ? 1 : us / 2000;
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import socket
@@ -103,6 +104,15 @@ def test_proxy(config):
     assert ":4:1: max-cals: unknown key; is max-calls meant?" in line
     (line,) = run(PROXY, "--config", config(text + "tls-cert = '/no.pem'"), "--check", status=1)
     assert "/no.pem" in line
+
+
+@pytest.mark.parametrize(("page", "program"), [("gateway", GATEWAY), ("proxy", PROXY)])
+def test_file_of_the_guide(config, tmp_path, page, program):
+    (text,) = re.findall(r"```toml\n(.*?)```", (ROOT / f"docs/guide/{page}.md").read_text(), re.S)
+    text = re.sub(r"/etc/grpc-mqtt/[a-z]+\.protoset", "{set}", text)
+    (tmp_path / "password").write_text("sesame\n")
+    file = config(text.replace("/etc/grpc-mqtt", str(tmp_path)))
+    run(program, "--config", file, "--check", status=0)
 
 
 def test_what_init_writes_is_right(tmp_path, relay_protoset):
