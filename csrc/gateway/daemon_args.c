@@ -20,8 +20,9 @@ static const char notes[] =
     "      --descriptors demo.protoset --target 127.0.0.1:50051\n"
     "\n"
     "It logs to stderr, a line an event. The line \"ready: ...\" says that calls are taken.\n"
-    "SIGHUP reads --config again. SIGTERM and SIGINT drain and end it with status 0; a second one "
-    "ends it at once.\n"
+    "SIGHUP reads the file of --config again, and ends no call. SIGTERM and SIGINT drain and end "
+    "it\n"
+    "with status 0; a second one ends it at once.\n"
     "Exit status: 0 ended in order, 1 it cannot go on, 2 the command line or the file is wrong.\n";
 
 static int read_url(void *target, const char *url)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon_log.h"
+#include "daemon_metrics.h"
 #include "daemon_notify.h"
 
 enum { EVENTS_AT_ONCE = 16 };
@@ -37,15 +38,16 @@ static void write_ready_file(const char *file)
         gmq__daemon_log(LOG_WARNING, "%s: %s", file, strerror(error));
 }
 
-static void on_ready(const gmq__daemon *d)
+static void on_ready(gmq__daemon *d)
 {
+    d->taking = true;
     d->ready(d->context);
     if (d->args->ready_file)
         write_ready_file(d->args->ready_file);
     gmq__daemon_notify("READY=1\nSTATUS=taking calls");
 }
 
-static void on_state(const gmq__daemon *d, int32_t state, const char *text)
+static void on_state(gmq__daemon *d, int32_t state, const char *text)
 {
     switch (state) {
     case GMQ_STATE_READY:
@@ -83,13 +85,14 @@ static void on_event(gmq__daemon *d, const gmq_event *event)
 
 /* ---- Signals ---- */
 
-static int open_signals(void)
+static int open_signals(bool reloads)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
+    if (reloads) /* else a closed terminal ends it, as any program */
+        sigaddset(&set, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) !=
         0) /* before any thread is made, so that all have them blocked */
@@ -101,7 +104,8 @@ static void reload(gmq__daemon *d)
 {
     if (d->stopping)
         return;
-    gmq__daemon_notify_reloading();
+    if (d->taking)
+        gmq__daemon_notify_reloading();
     const gmq__daemon_common *args = d->reload(d->context);
     if (args) {
         d->args = args;
@@ -112,7 +116,8 @@ static void reload(gmq__daemon *d)
         gmq__daemon_log_fields(LOG_ERROR, (const char *const[]){"event", "reload_failed", NULL},
                                "SIGHUP: the configuration stays as it was");
     }
-    gmq__daemon_notify("READY=1");
+    if (d->taking)
+        gmq__daemon_notify("READY=1");
 }
 
 static void stop(gmq__daemon *d, int number)
@@ -158,34 +163,47 @@ static gmq_status take_events(gmq__daemon *d)
 static int timeout(const gmq__daemon *d)
 {
     int64_t queue = gmq_queue_timeout_ms(d->queue), watchdog = gmq__daemon_watchdog();
-    return (int)(watchdog >= 0 && (queue < 0 || watchdog < queue) ? watchdog : queue);
+    int http = gmq__daemon_metrics_timeout(d->metrics);
+    int64_t least = watchdog >= 0 && (queue < 0 || watchdog < queue) ? watchdog : queue;
+    return (int)(http >= 0 && (least < 0 || http < least) ? http : least);
 }
 
 static int loop(gmq__daemon *d, int signals)
 {
     struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
-                           {.fd = gmq_queue_fd(d->queue), .events = POLLIN}};
+                           {.fd = gmq_queue_fd(d->queue), .events = POLLIN},
+                           {.fd = gmq__daemon_metrics_fd(d->metrics), .events = POLLIN}};
     while (!d->closed) {
-        if (poll(fds, 2, timeout(d)) < 0 && errno != EINTR)
+        if (poll(fds, 3, timeout(d)) < 0 && errno != EINTR)
             return gmq__daemon_complain(EXIT_RUNTIME, "poll: %s", strerror(errno));
         on_signal(d, signals);
         if (take_events(d) != GMQ_OK)
             return gmq__daemon_complain(EXIT_RUNTIME, "%s", gmq_error_text());
+        gmq__daemon_metrics_run(d->metrics);
     }
     gmq__daemon_log_fields(LOG_INFO, (const char *const[]){"event", "stopped", NULL}, "stopped");
     return EXIT_SUCCESS;
 }
 
-int gmq__daemon_run(gmq__daemon *d)
+static int run(gmq__daemon *d, int signals)
 {
-    gmq__daemon_log_open(d->args->log_level, d->args->log_json);
-    int signals = open_signals();
-    if (signals < 0)
-        return gmq__daemon_complain(EXIT_RUNTIME, "signals: %s", strerror(errno));
+    const char *metrics = d->args->metrics;
+    if (metrics && !(d->metrics = gmq__daemon_metrics_open(metrics, d->stats, d->context)))
+        return EXIT_RUNTIME;
     gmq_status status = gmq_queue_new(&d->queue);
     if (status == GMQ_OK)
         status = d->open(d->context, d->queue);
-    int result = status == GMQ_OK ? loop(d, signals) : gmq__daemon_fail(status);
+    return status == GMQ_OK ? loop(d, signals) : gmq__daemon_fail(status);
+}
+
+int gmq__daemon_run(gmq__daemon *d)
+{
+    gmq__daemon_log_open(d->args->log_level, d->args->log_json);
+    int signals = open_signals(d->args->config != NULL);
+    if (signals < 0)
+        return gmq__daemon_complain(EXIT_RUNTIME, "signals: %s", strerror(errno));
+    int result = run(d, signals);
+    gmq__daemon_metrics_close(d->metrics);
     d->unref(d->context);
     gmq_queue_unref(d->queue);
     close(signals);

@@ -17,13 +17,16 @@ typedef struct gmq__daemon {
     /* SIGHUP: reads its arguments again. What counts now; NULL = they stay as they are, which was
      * said. */
     const gmq__daemon_common *(*reload)(void *context);
+    gmq_status (*stats)(void *context, gmq_stats **out); /* a snapshot of its numbers */
     void (*close)(void *context, int64_t grace_ms);
     void (*unref)(void *context);
 
     /* the loop's own */
     gmq_queue *queue;
-    bool stopping; /* a signal came: it drains */
-    bool closed;   /* its CLOSED event came */
+    struct gmq__daemon_metrics *metrics; /* NULL = not asked for */
+    bool taking;                         /* it has been ready once */
+    bool stopping;                       /* a signal came: it drains */
+    bool closed;                         /* its CLOSED event came */
 } gmq__daemon;
 
 int gmq__daemon_run(gmq__daemon *daemon); /* the exit status */

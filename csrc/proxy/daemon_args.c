@@ -26,8 +26,9 @@ static const char notes[] =
     "      --tls-cert proxy.pem --tls-key proxy.key\n"
     "\n"
     "It logs to stderr, a line an event. The line \"ready: ...\" says that calls are taken.\n"
-    "SIGHUP reads --config again. SIGTERM and SIGINT drain and end it with status 0; a second one "
-    "ends it at once.\n"
+    "SIGHUP reads the file of --config again, and ends no call. SIGTERM and SIGINT drain and end "
+    "it\n"
+    "with status 0; a second one ends it at once.\n"
     "Exit status: 0 ended in order, 1 it cannot go on, 2 the command line or the file is wrong.\n";
 
 /* ---- Broker and bases ---- */

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from stack import GATEWAY, PATIENCE, PROXY, ROOT, Process, protoset
+from servers import Server
+from stack import GATEWAY, PATIENCE, PROXY, ROOT, Gateway, Process, protoset
 
 R = "/test.relay.v1.Relay/"
 GOOD = """\
@@ -178,6 +179,56 @@ def test_reload_in_the_middle_of_a_stream(
         requests.put(None)
         assert list(stream) == [] and stream.code() == grpc.StatusCode.OK
     assert gateway.stop() == 0
+
+
+def test_reload_of_another_target(
+    config, broker, base, server, relay_protoset, start_proxy, tmp_path
+):
+    """A stream at a target that is gone from the file goes on; new calls go to the new one."""
+    other = Server(name="two")
+    try:
+        text = GOOD.replace("mqtt://127.0.0.1:1/fleet/device42", broker.url(base))
+        gateway = Process(GATEWAY, "--config", config(text.replace("127.0.0.1:2", server.target)))
+        gateway.expect("ready: ")
+        proxy = start_proxy(broker.url(base), "--descriptors", relay_protoset)
+        with grpc.insecure_channel(proxy.target) as channel:
+            name = channel.unary_unary("/test.relay.v1.Other/Name")
+            requests = queue.Queue()
+            sent = iter(requests.get, None)
+            stream = channel.stream_stream(R + "Chat")(sent, timeout=PATIENCE)
+            requests.put(b"before")
+            assert next(stream) == b"before" and name(b"", timeout=PATIENCE) == b"one"
+            config(text.replace("127.0.0.1:2", other.target))
+            gateway.send(signal.SIGHUP)
+            gateway.expect("configuration was read again")
+            assert name(b"", timeout=PATIENCE) == b"two"
+            requests.put(b"after")
+            assert next(stream) == b"after"
+            requests.put(None)
+            assert list(stream) == [] and stream.code() == grpc.StatusCode.OK
+        assert gateway.stop() == 0
+    finally:
+        other.stop()
+
+
+def test_reload_before_ready_tells_systemd_nothing(config, notify):
+    gateway = Process(GATEWAY, "--config", config(GOOD), env={"NOTIFY_SOCKET": notify.path})
+    gateway.expect("not connected")
+    gateway.send(signal.SIGHUP)
+    gateway.expect("configuration was read again")
+    assert gateway.stop() == 0
+    came = []
+    while True:
+        lines = notify.socket.recv(4096).decode().split("\n")
+        came += lines
+        if "STOPPING=1" in lines:
+            break
+    assert "READY=1" not in came and "RELOADING=1" not in came
+
+
+def test_without_a_file_a_closed_terminal_ends_it(broker, base, relay_protoset):
+    gateway = Gateway(broker.url(base), (relay_protoset, "127.0.0.1:2"))
+    assert gateway.stop(signal.SIGHUP) == -signal.SIGHUP
 
 
 def test_reload_of_a_wrong_file(config, broker, base):

@@ -227,6 +227,44 @@ static void methods_without_a_target_are_left_out(void **state)
     gmq_call_unref(call);
 }
 
+/* ---- Other methods ---- */
+
+static void configure_leaves_open_calls_alone(void **state)
+{
+    rig *r = *state;
+    gmq_call *calls[4];
+    open_bound(r);
+    start_all(r, calls);
+    gmq_method_map *less = relay_map();
+    assert_int_equal(gmq_gateway_configure(r->gateway, less), GMQ_E_INVALID); /* none is bound */
+    ok(gmq_method_map_bind(less, PREFIX "Hang", "127.0.0.1:1", NULL));
+    ok(gmq_gateway_configure(r->gateway, less));
+    gmq_method_map_free(less);
+    gmq_call *gone = start(r, PREFIX "Echo", GMQ_RPC_UNARY, FIRST_CALL + 4);
+    gmq_call *moved = start(r, PREFIX "Hang", GMQ_RPC_UNARY, FIRST_CALL + 5);
+    for (int i = 0; i < 2; i++) { /* no other call ends */
+        int32_t code = until(r->client_queue, GMQ_EVENT_FINISHED);
+        assert_true(code == GMQ_CODE_UNIMPLEMENTED || code == GMQ_CODE_UNAVAILABLE);
+    }
+    gmq_call_unref(gone);
+    gmq_call_unref(moved);
+    ok(gmq_gateway_configure(r->gateway, r->map));
+    for (int i = 0; i < 4; i++)
+        gmq_call_cancel(calls[i]);
+    expect_all_finished(r, calls, GMQ_CODE_CANCELLED);
+}
+
+static void configure_after_the_end(void **state)
+{
+    rig *r = *state;
+    open_bound(r);
+    gmq_gateway_close(r->gateway, 0);
+    expect_closed(r);
+    assert_int_equal(gmq_gateway_configure(r->gateway, r->map), GMQ_E_CLOSED);
+    gmq_gateway_unref(r->gateway);
+    r->gateway = NULL;
+}
+
 /* ---- The end ---- */
 
 static void close_without_calls(void **state)
@@ -361,6 +399,8 @@ int main(void)
         TEST(wrong_option),
         TEST(wrong_url),
         TEST(methods_without_a_target_are_left_out),
+        TEST(configure_leaves_open_calls_alone),
+        TEST(configure_after_the_end),
         TEST(close_without_calls),
         TEST(close_ends_open_calls),
         TEST(unref_alone_ends_everything),
