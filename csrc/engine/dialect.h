@@ -54,6 +54,7 @@ typedef struct gmq__dialect {
                     gmq__call *call); /* frees what the call holds; any state, no events */
     size_t (*tombstones)(const gmq__engine *engine);
     size_t (*subscriptions)(const gmq__engine *engine);
+    size_t (*links)(const gmq__engine *engine); /* NULL: it has none */
 } gmq__dialect;
 
 extern const gmq__dialect gmq__session_dialect, gmq__link_dialect, gmq__observe_dialect;

@@ -492,5 +492,6 @@ void gmq__engine_stats_get(const gmq__engine *engine, gmq__engine_stats *out)
     for (size_t at = 0; at < engine->ndialects; at++) {
         out->tombstones += engine->dialects[at]->tombstones(engine);
         out->subscriptions += engine->dialects[at]->subscriptions(engine);
+        out->links += engine->dialects[at]->links ? engine->dialects[at]->links(engine) : 0;
     }
 }

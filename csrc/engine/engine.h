@@ -249,7 +249,8 @@ typedef struct gmq__engine_stats {
     uint64_t packets_in, packets_out, bytes_in, bytes_out; /* PUBLISH payloads */
     uint64_t ignored;    /* no packet, unknown session, wrong topic */
     uint64_t duplicates; /* dropped by `i`, by position, or by a tombstone */
-    size_t open_calls, tombstones, subscriptions;
+    uint64_t resends;    /* link packets that went out once more */
+    size_t open_calls, tombstones, subscriptions, links;
     size_t reassembly_bytes; /* unfinished messages and held-back packets */
     size_t unread_bytes;     /* messages waiting for credit */
     size_t unsent_bytes;     /* accepted, not yet pulled */

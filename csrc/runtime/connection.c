@@ -121,6 +121,7 @@ void gmq__connection_begin(gmq__runtime *rt, int64_t now)
 static void up(gmq__runtime *rt, const gmq__mqtt_limits *limits, int64_t now)
 {
     rt->conn = GMQ__CONN_UP;
+    rt->numbers.own.connects++;
     rt->undecided = false;
     rt->up_since = now;
     rt->retry_at = INT64_MAX;

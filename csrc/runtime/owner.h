@@ -9,6 +9,7 @@
 #include "runtime/backoff.h"
 #include "runtime/call.h"
 #include "runtime/command.h"
+#include "runtime/numbers.h"
 #include "runtime/queue.h"
 #include "runtime/runtime.h"
 
@@ -87,6 +88,8 @@ struct gmq__runtime {
 
     gmq__phase phase;
     int64_t phase_until;
+
+    gmq__numbers_box numbers;
 };
 
 /* owner.c: everything due now; when to be called again, or GMQ__DRIVEN_ENDED. */

@@ -59,6 +59,7 @@ void gmq__report_finished(gmq__runtime *rt, gmq_call *call, int32_t code, char *
                           gmq_metadata *metadata)
 {
     gmq__hold_leave(rt, call);
+    gmq__numbers_finished(&rt->numbers, code);
     gmq__mailbox_lock(&rt->mailbox);
     call->over = true;
     gmq__mailbox_unlock(&rt->mailbox);
@@ -72,4 +73,9 @@ void gmq__report_finished(gmq__runtime *rt, gmq_call *call, int32_t code, char *
     gmq__list_push(&rt->events, &event->node);
 }
 
-void gmq__report_flush(gmq__runtime *rt) { gmq__queue_push(rt->queue, &rt->events); }
+/* The numbers first: who sees an event also sees them. */
+void gmq__report_flush(gmq__runtime *rt)
+{
+    gmq__numbers_publish(rt);
+    gmq__queue_push(rt->queue, &rt->events);
+}

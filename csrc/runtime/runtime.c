@@ -33,6 +33,7 @@ static void free_runtime(gmq__runtime *rt)
     gmq__heap_free(&rt->held_timers);
     gmq_event_free(rt->closed);
     gmq__mailbox_free(&rt->mailbox);
+    gmq__numbers_free(&rt->numbers);
     gmq__free(rt->address);
     gmq__free(rt->peer);
     gmq__queue_release(rt->queue);
@@ -189,6 +190,7 @@ static void set_up(gmq__runtime *rt, const gmq__runtime_config *config)
     for (size_t i = 0; i < GMQ__STATES; i++)
         rt->states[i].base.kind = GMQ__CMD_STATE;
     gmq__mailbox_init(&rt->mailbox, config->caller_drives ? config->queue : NULL);
+    gmq__numbers_init(&rt->numbers);
     gmq__list_init(&rt->events);
     gmq__list_init(&rt->held);
     uint64_t seeds[2];
@@ -232,6 +234,11 @@ size_t gmq__runtime_send_limit(const gmq__runtime *rt) { return rt->send_limit; 
 size_t gmq__runtime_metadata_limit(const gmq__runtime *rt) { return rt->metadata_limit; }
 bool gmq__runtime_wait_for_ready(const gmq__runtime *rt) { return rt->wait_for_ready; }
 uint64_t gmq__runtime_next_id(gmq__runtime *rt) { return atomic_fetch_add(&rt->last_id, 1) + 1; }
+
+void gmq__runtime_numbers(gmq__runtime *rt, gmq__numbers *out)
+{
+    gmq__numbers_read(&rt->numbers, out);
+}
 
 bool gmq__runtime_lookup(const gmq__runtime *rt, gmq__span path, gmq__rpc_method *out)
 {

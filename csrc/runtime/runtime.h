@@ -11,6 +11,7 @@
 
 #include "engine/engine.h"
 #include "runtime/mailbox.h"
+#include "runtime/numbers.h"
 #include "transport/transport.h"
 
 typedef struct gmq__runtime gmq__runtime;
@@ -51,6 +52,7 @@ size_t gmq__runtime_send_buffer(const gmq__runtime *runtime);
 size_t gmq__runtime_send_limit(const gmq__runtime *runtime);
 size_t gmq__runtime_metadata_limit(const gmq__runtime *runtime);
 bool gmq__runtime_wait_for_ready(const gmq__runtime *runtime);
+void gmq__runtime_numbers(gmq__runtime *runtime, gmq__numbers *out); /* as last published */
 uint64_t gmq__runtime_next_id(gmq__runtime *runtime);
 /* Client: what the method map says of a method; false = nothing. */
 bool gmq__runtime_lookup(const gmq__runtime *runtime, gmq__span path, gmq__rpc_method *out);

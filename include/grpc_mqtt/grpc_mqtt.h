@@ -15,5 +15,6 @@
 #include <grpc_mqtt/queue.h>
 #include <grpc_mqtt/schema.h>
 #include <grpc_mqtt/server.h>
+#include <grpc_mqtt/stats.h>
 
 #endif

@@ -603,6 +603,11 @@ static size_t dialect_subscriptions(const gmq__engine *engine)
     return !state_of(engine)->granted ? 0 : gmq__link_is_client(engine) ? 2 : 3;
 }
 
+static size_t dialect_links(const gmq__engine *engine)
+{
+    return gmq__map_count(&state_of(engine)->links);
+}
+
 const gmq__dialect gmq__link_dialect = {
     .open = dialect_open,
     .close = dialect_close,
@@ -633,4 +638,5 @@ const gmq__dialect gmq__link_dialect = {
     .discard = gmq__lcall_discard,
     .tombstones = dialect_tombstones,
     .subscriptions = dialect_subscriptions,
+    .links = dialect_links,
 };

@@ -281,6 +281,7 @@ static bool old_packet(gmq__engine *engine, gmq__link *link, size_t limit, gmq__
     gmq__span frames;
     if (!gmq__resend_next(&link->out, now, &head->seq, &frames))
         return false;
+    engine->stats.resends++;
     if (frames.len + gmq__link_packet_head_len(head) > limit) /* it had another head, or limit */
         head->ngaps = 0;
     gmq__link_packet_encode(&engine->payload, head);
