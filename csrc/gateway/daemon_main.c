@@ -68,6 +68,11 @@ static const gmq__daemon_common *reload(void *arg)
     return &c->now.common;
 }
 
+static gmq_status stats_of(void *arg, gmq_stats **out)
+{
+    return gmq_gateway_stats(out, ((context *)arg)->gateway);
+}
+
 static void close_gateway(void *arg, int64_t grace_ms)
 {
     gmq_gateway_close(((context *)arg)->gateway, grace_ms);
@@ -83,6 +88,7 @@ int main(int argc, char **argv)
                           .open = open_gateway,
                           .ready = ready,
                           .reload = reload,
+                          .stats = stats_of,
                           .close = close_gateway,
                           .unref = unref_gateway};
     int status = gmq__daemon_args_read(&c.args, argc, argv);

@@ -90,6 +90,12 @@ static int read_ready_file(void *target, const char *file)
     return -1;
 }
 
+static int read_metrics(void *target, const char *address)
+{
+    ((gmq__daemon_common *)target)->metrics = address;
+    return -1;
+}
+
 static int read_verbose(void *target, const char *value)
 {
     (void)value;
@@ -155,6 +161,8 @@ const gmq__daemon_option gmq__daemon_running_options[] = {
      read_grace, NULL},
     {"ready-file", 0, "FILE", "is written when calls are taken for the first time", read_ready_file,
      NULL},
+    {"metrics", 0, "HOST:PORT", "serve numbers for Prometheus: http://HOST:PORT/metrics",
+     read_metrics, NULL},
     {"verbose", 'v', NULL, "log everything", read_verbose, NULL},
     {"quiet", 'q', NULL, "log warnings and errors only", read_quiet, NULL},
     {"log-format", 0, "FORMAT", "text (default), or json: an object a line", read_log_format, NULL},

@@ -24,6 +24,7 @@ static void unref(gmq_gateway *gateway)
     gmq_queue_unref(gateway->queue);
     gmq_queue_unref(gateway->user_queue);
     gmq_metadata_free(gateway->no_metadata);
+    gmq__method_stats_clear(&gateway->methods);
     pthread_mutex_destroy(&gateway->targets_lock);
     free(gateway);
 }
@@ -66,11 +67,15 @@ static void *run_completions(void *arg)
     return NULL;
 }
 
-static void on_call_event(gmq_event *event)
+static void on_call_event(gmq_gateway *gateway, gmq_event *event)
 {
     gmq__relay *relay = (gmq__relay *)(uintptr_t)gmq_event_tag(event);
-    if (!relay)
+    if (!relay) {
+        if (gmq_event_type_of(event) == GMQ_EVENT_FINISHED)
+            gmq__method_stats_count(&gateway->methods, NULL, gmq_event_code(event),
+                                    gmq__method_stats_now());
         return;
+    }
     switch (gmq_event_type_of(event)) {
     case GMQ_EVENT_MESSAGE:
         gmq__relay_message(relay, gmq_event_message(event));
@@ -82,7 +87,7 @@ static void on_call_event(gmq_event *event)
         gmq__relay_writable(relay);
         break;
     case GMQ_EVENT_FINISHED:
-        gmq__relay_finished(relay);
+        gmq__relay_finished(relay, gmq_event_code(event));
         break;
     default:
         break;
@@ -105,7 +110,7 @@ static bool on_event(gmq_gateway *gateway, gmq_event *event)
                        gmq_event_text(event));
         break;
     default:
-        on_call_event(event);
+        on_call_event(gateway, event);
         break;
     }
     return true;
@@ -229,6 +234,7 @@ gmq_status gmq_gateway_new(gmq_gateway **out, const char *url, const gmq_options
     if (!gateway)
         return nomem();
     atomic_init(&gateway->refs, 1);
+    gmq__method_stats_init(&gateway->methods);
     atomic_init(&gateway->users, 1);
     pthread_mutex_init(&gateway->targets_lock, NULL);
     gateway->user_queue = gmq_queue_ref(queue);
@@ -261,23 +267,48 @@ static gmq_status put_targets(gmq_gateway *gateway, gmq__targets *now)
     return status == GMQ_OK ? GMQ_OK : gmq_error_set(status, "the gateway is closed");
 }
 
+/* First the targets: no method is served before its target is there. */
+static gmq_status replace(gmq_gateway *gateway, gmq__targets *now)
+{
+    gmq_method_map *served = NULL;
+    gmq_status status = gmq_method_map_merge(&served, now->map, NULL);
+    if (status == GMQ_OK)
+        status = put_targets(gateway, now);
+    if (status == GMQ_OK) {
+        status = gmq_server_set_methods(gateway->server, served);
+        if (status != GMQ_OK)
+            put_targets(gateway, now); /* back */
+    }
+    gmq_method_map_free(served);
+    return status;
+}
+
 gmq_status gmq_gateway_configure(gmq_gateway *gateway, const gmq_method_map *map)
 {
+    /* Only that there is one: the server of all other methods is taken over. */
+    const char *others = gateway->passes ? "127.0.0.1:1" : NULL;
     gmq__targets now = {0};
     grpc_init(); /* of our own: the gateway may end meanwhile */
-    gmq_status status = gmq__targets_init(&now, map, gateway->passes ? "127.0.0.1:1" : NULL);
-    if (status == GMQ_OK) {
-        /* First the targets: no method is served before its target is there. */
-        gmq_method_map *served = NULL;
-        status = gmq_method_map_merge(&served, now.map, NULL);
-        if (status == GMQ_OK)
-            status = put_targets(gateway, &now);
-        if (status == GMQ_OK)
-            status = gmq_server_set_methods(gateway->server, served);
-        gmq_method_map_free(served);
-    }
+    gmq_status status = gmq__targets_init(&now, map, others);
+    if (status == GMQ_OK)
+        status = replace(gateway, &now);
     gmq__targets_clear(&now);
     grpc_shutdown();
+    return status;
+}
+
+gmq_status gmq_gateway_stats(gmq_stats **out, gmq_gateway *gateway)
+{
+    gmq_stats *stats = NULL;
+    if (!out || !gateway)
+        return gmq_error_set(GMQ_E_INVALID, "gmq_gateway_stats: an argument is NULL");
+    gmq_status status = gmq_server_stats(&stats, gateway->server);
+    if (status == GMQ_OK)
+        status = gmq__method_stats_add(&gateway->methods, stats);
+    if (status == GMQ_OK)
+        *out = stats;
+    else
+        gmq_stats_free(stats);
     return status;
 }
 

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "method_stats.h"
 #include "targets.h"
 
 typedef struct gmq__relay gmq__relay;
@@ -34,6 +35,7 @@ struct gmq_gateway {
 
     int64_t initial_wait_ms;
     gmq_metadata *no_metadata;
+    gmq__method_stats methods;
 
     /* Bidi calls whose gRPC server has sent no initial metadata yet, oldest first. In: at the start
      * of the call. Out: when the wait is over, or the call. The MQTT thread's own. */

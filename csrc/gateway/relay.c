@@ -66,6 +66,7 @@ struct gmq__relay {
     grpc_slice details;
     bool status_done;
 
+    int64_t began;  /* of gmq__method_stats_now() */
     int64_t due_ms; /* wait list: when an empty map is sent */
     gmq__relay *next, *previous;
     bool listed;
@@ -518,6 +519,7 @@ static void init_fields(gmq__relay *r, gmq_gateway *gateway, gmq_call *call)
     atomic_init(&r->refs, 1);
     r->gateway = gateway;
     r->mqtt = call;
+    r->began = gmq__method_stats_now();
     r->kind = (gmq_rpc_kind)gmq_call_kind(call);
     r->held = r->details = grpc_empty_slice();
     grpc_metadata_array_init(&r->initial);
@@ -615,8 +617,9 @@ void gmq__relay_writable(gmq__relay *r)
     pthread_mutex_unlock(&r->lock);
 }
 
-void gmq__relay_finished(gmq__relay *r)
+void gmq__relay_finished(gmq__relay *r, int32_t code)
 {
+    gmq__method_stats_count(&r->gateway->methods, gmq_call_path(r->mqtt), code, r->began);
     wait_list_remove(r);
     pthread_mutex_lock(&r->lock);
     if (r->state != RELAY_OVER)

@@ -14,7 +14,8 @@ void gmq__relay_start(gmq_gateway *gateway, gmq_event *event);
 void gmq__relay_message(gmq__relay *relay, gmq_buf *message);
 void gmq__relay_half_closed(gmq__relay *relay);
 void gmq__relay_writable(gmq__relay *relay);
-void gmq__relay_finished(gmq__relay *relay); /* the last: `relay` is not to be used any more */
+void gmq__relay_finished(gmq__relay *relay,
+                         int32_t code); /* the last: `relay` is not to be used any more */
 
 /* Sends empty initial metadata for the bidi calls that have waited long enough for the server's.
  * Returns the milliseconds until the next one is due, -1 = none waits. */

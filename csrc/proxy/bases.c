@@ -46,6 +46,11 @@ static void list(gmq__bases *bases, gmq__base *base)
     base->listed = true;
     bases->count += !base->trial;
     bases->alive++;
+    base->elder = bases->youngest;
+    base->link = &bases->youngest;
+    if (base->elder)
+        base->elder->link = &base->elder;
+    bases->youngest = base;
 }
 
 /* Its client closes, and its CLOSED ends the row. With the lock. */
@@ -271,10 +276,23 @@ static void on_state(gmq__base *base, int32_t state, const char *text)
     }
 }
 
+/* With the lock. What it counted is kept; without memory for that it is lost. */
+static void retire(gmq_proxy *proxy, gmq__base *base)
+{
+    gmq_stats *last = NULL;
+    if (gmq_client_stats(&last, base->client) == GMQ_OK)
+        gmq_stats_sum(proxy->left, last, 1);
+    gmq_stats_free(last);
+    *base->link = base->elder;
+    if (base->elder)
+        base->elder->link = base->link;
+}
+
 static void on_closed(gmq__base *base)
 {
     gmq_proxy *proxy = base->proxy;
     pthread_mutex_lock(&proxy->lock);
+    retire(proxy, base);
     proxy->bases.alive--;
     base->closed = true;
     bool unused = base->uses == 0; /* else the last call takes the row along */
@@ -331,6 +349,22 @@ int64_t gmq__bases_sweep(gmq_proxy *proxy)
     int64_t left = proxy->bases.sweep_at - now;
     pthread_mutex_unlock(&proxy->lock);
     return left;
+}
+
+gmq_status gmq__bases_stats(gmq_proxy *proxy, gmq_stats *stats)
+{
+    pthread_mutex_lock(&proxy->lock);
+    gmq_status status = gmq_stats_sum(stats, proxy->left, 0);
+    for (gmq__base *b = proxy->bases.youngest; b && status == GMQ_OK; b = b->elder) {
+        gmq_stats *one = NULL;
+        status = gmq_client_stats(&one, b->client);
+        if (status == GMQ_OK)
+            status = gmq_stats_sum(stats, one, 0);
+        gmq_stats_free(one);
+    }
+    uint64_t count = proxy->bases.count;
+    pthread_mutex_unlock(&proxy->lock);
+    return status == GMQ_OK ? gmq_stats_add(stats, "bases", NULL, GMQ_STATS_GAUGE, count) : status;
 }
 
 void gmq__bases_close(gmq_proxy *proxy)

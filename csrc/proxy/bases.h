@@ -15,14 +15,15 @@ struct gmq__base {
     struct gmq_proxy *proxy;
     char *name;
     gmq_client *client;
-    gmq__base *next;   /* of its bucket */
-    bool listed;       /* it is in the table */
-    bool closed;       /* CLOSED of its client has come */
-    bool pinned;       /* it is never left before the end */
-    bool trial;        /* only there to try the broker; left once it is connected */
-    size_t uses;       /* calls, and a question about kinds */
-    int32_t state;     /* the last that was told of */
-    int64_t idle_from; /* ms of gmq__proxy_now(), while there are no uses */
+    gmq__base *next;          /* of its bucket */
+    gmq__base *elder, **link; /* of those whose CLOSED is still to come */
+    bool listed;              /* it is in the table */
+    bool closed;              /* CLOSED of its client has come */
+    bool pinned;              /* it is never left before the end */
+    bool trial;               /* only there to try the broker; left once it is connected */
+    size_t uses;              /* calls, and a question about kinds */
+    int32_t state;            /* the last that was told of */
+    int64_t idle_from;        /* ms of gmq__proxy_now(), while there are no uses */
 
     gmq_method_map *learnt; /* by reflection; NULL = nothing */
     bool asking;            /* a question is on its way */
@@ -35,8 +36,9 @@ enum { GMQ__BASE_BUCKETS = 256 };
 
 typedef struct gmq__bases {
     gmq__base *buckets[GMQ__BASE_BUCKETS];
-    size_t count; /* in the table */
-    size_t alive; /* and those whose CLOSED is still to come */
+    size_t count;        /* in the table */
+    size_t alive;        /* and those whose CLOSED is still to come */
+    gmq__base *youngest; /* of these */
     int64_t sweep_at;
     bool closed; /* none is made any more */
 } gmq__bases;
@@ -59,6 +61,9 @@ void gmq__base_event(gmq__base *base,
 
 /* Leaves what was idle for long enough. Returns the ms until it is to be called again. */
 int64_t gmq__bases_sweep(struct gmq_proxy *proxy);
+
+/* Adds the numbers of all, also of those that are gone. */
+gmq_status gmq__bases_stats(struct gmq_proxy *proxy, gmq_stats *stats);
 
 void gmq__bases_close(struct gmq_proxy *proxy); /* leaves all, now */
 void gmq__bases_drop(struct gmq_proxy *proxy);  /* the same where no thread takes events */

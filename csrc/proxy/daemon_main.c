@@ -63,6 +63,11 @@ static const gmq__daemon_common *reload(void *arg)
     return &c->now.common;
 }
 
+static gmq_status stats_of(void *arg, gmq_stats **out)
+{
+    return gmq_proxy_stats(out, ((context *)arg)->proxy);
+}
+
 static void close_proxy(void *arg, int64_t grace_ms)
 {
     gmq_proxy_close(((context *)arg)->proxy, grace_ms);
@@ -78,6 +83,7 @@ int main(int argc, char **argv)
                           .open = open_proxy,
                           .ready = ready,
                           .reload = reload,
+                          .stats = stats_of,
                           .close = close_proxy,
                           .unref = unref_proxy};
     setenv("GRPC_VERBOSITY", "NONE", 0); /* gRPC's own lines about what we report in ours */

@@ -40,6 +40,8 @@ struct gmq__pcall {
     pcall_state state;
     op_tag tags[OP_COUNT];
 
+    int64_t began; /* of gmq__method_stats_now() */
+    bool counted;  /* its end was */
     char *path;
     int kind; /* a gmq_rpc_kind, -1 = not known yet */
     bool any; /* nobody knows it: the call goes as bidi, and the server's holds */
@@ -126,9 +128,20 @@ static void unlock_unref(gmq__pcall *c, bool unref)
         destroy(c);
 }
 
+static int64_t time_left_ms(const gmq__pcall *c);
+
+/* A method whose call reached no server may be any text. */
+static void count_end(gmq__pcall *c, int32_t code)
+{
+    if (!c->counted)
+        gmq__method_stats_count(&c->proxy->methods, c->mqtt ? c->path : NULL, code, c->began);
+    c->counted = true;
+}
+
 /* The gRPC client hears no more. */
 static void go_over(gmq__pcall *c)
 {
+    count_end(c, time_left_ms(c) == 0 ? GMQ_CODE_DEADLINE_EXCEEDED : GMQ_CODE_CANCELLED);
     c->state = PCALL_OVER;
     drop_held(c);
     drop_inbox(c);
@@ -214,6 +227,7 @@ static void end(gmq__pcall *c, int32_t code, const char *details)
         return;
     c->state = PCALL_ENDED;
     c->code = (grpc_status_code)code;
+    count_end(c, code);
     c->details = grpc_slice_from_copied_string(details);
     drop_held(c);
     if (code != GMQ_CODE_OK && !server_streams(c))
@@ -646,6 +660,7 @@ static void set_up(gmq__pcall *c, gmq_proxy *proxy, gmq__slot *slot)
     atomic_init(&c->refs, 1);
     c->proxy = proxy;
     c->grpc = slot->call;
+    c->began = gmq__method_stats_now();
     c->kind = -1;
     c->held = c->details = grpc_empty_slice();
     c->deadline = slot->details.deadline;

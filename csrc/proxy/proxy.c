@@ -58,6 +58,8 @@ static void unref(gmq_proxy *proxy)
     free_text(proxy->url_tail);
     free(proxy->fixed);
     free(proxy->ports);
+    gmq_stats_free(proxy->left);
+    gmq__method_stats_clear(&proxy->methods);
     pthread_mutex_destroy(&proxy->lock);
     free(proxy);
 }
@@ -294,6 +296,8 @@ static gmq_status open_all(gmq_proxy *proxy, const char *url, const gmq_options 
     int64_t receive = 0, metadata = 0;
     gmq_status status = split_url(proxy, url);
     if (status == GMQ_OK)
+        status = gmq_stats_new(&proxy->left);
+    if (status == GMQ_OK)
         status = gmq_options_copy(&proxy->options, options);
     if (status == GMQ_OK)
         status = gmq_options_new(&proxy->any_kind);
@@ -358,6 +362,7 @@ static gmq_proxy *allocate(gmq_queue *queue, uint64_t tag)
     if (!proxy)
         return NULL;
     pthread_mutex_init(&proxy->lock, NULL);
+    gmq__method_stats_init(&proxy->methods);
     atomic_init(&proxy->refs, 1);
     atomic_init(&proxy->users, 1);
     atomic_init(&proxy->cancel_at, -1);
@@ -404,6 +409,23 @@ gmq_status gmq_proxy_configure(gmq_proxy *proxy, const gmq_proxy_config *config)
     pthread_mutex_unlock(&proxy->lock);
     gmq_proxy_config_free(former);
     return GMQ_OK;
+}
+
+gmq_status gmq_proxy_stats(gmq_stats **out, gmq_proxy *proxy)
+{
+    gmq_stats *stats = NULL;
+    if (!out || !proxy)
+        return gmq_error_set(GMQ_E_INVALID, "gmq_proxy_stats: an argument is NULL");
+    gmq_status status = gmq_stats_new(&stats);
+    if (status == GMQ_OK)
+        status = gmq__bases_stats(proxy, stats);
+    if (status == GMQ_OK)
+        status = gmq__method_stats_add(&proxy->methods, stats);
+    if (status == GMQ_OK)
+        *out = stats;
+    else
+        gmq_stats_free(stats);
+    return status;
 }
 
 int32_t gmq_proxy_port(const gmq_proxy *proxy, size_t index)

@@ -11,6 +11,7 @@
 #include "bases.h"
 #include "certificates.h"
 #include "config.h"
+#include "gateway/method_stats.h"
 
 enum { GMQ__PROXY_SLOTS = 32 }; /* calls that gRPC may hand over before we ask again */
 
@@ -57,7 +58,10 @@ struct gmq_proxy {
     atomic_llong cancel_at; /* ms of gmq__proxy_now(): open calls are ended; -1 = never */
     atomic_uint_fast64_t open_calls;
 
+    gmq__method_stats methods;
+
     pthread_mutex_t lock; /* below */
+    gmq_stats *left;      /* what the clients counted that are gone */
     gmq_proxy_config *config;
     gmq__bases bases;
 };

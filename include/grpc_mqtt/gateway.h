@@ -44,6 +44,14 @@ GMQ_API gmq_status gmq_gateway_configure(gmq_gateway *gateway, const gmq_method_
  * shorten the grace. Since 0.1. */
 GMQ_API void gmq_gateway_close(gmq_gateway *gateway, int64_t grace_ms);
 
+/** Takes a snapshot of a gateway's numbers (stats.h): those of its server, and for each method
+ *  counters `method_calls` (labels `method`, `code`) and a histogram of durations,
+ *  `method_duration_bucket` (labels `method`, `le`: at most so many seconds, adding up),
+ *  `method_duration_count` and `method_duration_sum_us` (microseconds). Methods beyond the first
+ *  500, and calls of methods that are not served, have the method `other`. Any thread; never
+ *  blocks for the network. Errors: GMQ_E_INVALID (NULL), GMQ_E_NOMEM. Since 0.1. */
+GMQ_API gmq_status gmq_gateway_stats(gmq_stats **out, gmq_gateway *gateway);
+
 /** Drops the handle; NULL is fine; never blocks: what is open ends as by
  *  gmq_gateway_close(gateway, 0). Since 0.1. */
 GMQ_API void gmq_gateway_unref(gmq_gateway *gateway);

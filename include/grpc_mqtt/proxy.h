@@ -101,6 +101,12 @@ GMQ_API gmq_status gmq_proxy_configure(gmq_proxy *proxy, const gmq_proxy_config 
  *  of range. Since 0.1. */
 GMQ_API int32_t gmq_proxy_port(const gmq_proxy *proxy, size_t index);
 
+/** Takes a snapshot of a proxy's numbers: the sums of its clients' (stats.h), where `connected`
+ *  is how many base topics are, also of those that it has left; and by method as those of
+ *  gmq_gateway_stats(). Any thread; never blocks for the network. Errors: GMQ_E_INVALID (NULL),
+ *  GMQ_E_NOMEM. Since 0.1. */
+GMQ_API gmq_status gmq_proxy_stats(gmq_stats **out, gmq_proxy *proxy);
+
 /** Drains: clients are told to go elsewhere (GOAWAY) and no new connection is taken; open calls may
  *  go on for `grace_ms` (negative: no limit), then they end UNAVAILABLE. Returns at once; the end
  *  is a CLOSED event. A second close may only shorten the grace. NULL is fine. Since 0.1. */
