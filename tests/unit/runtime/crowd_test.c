@@ -181,6 +181,7 @@ static void flat(const char *client_query, void (*deed)(uint32_t n), uint32_t n)
 {
     int64_t empty = atomic_load(&live);
     rig_open(&r, "?dialect=session&tombstone_ms=100", client_query);
+    crowd(20); /* tables that calls have which come as far as a handler: `deed` may have no such */
     deed(n);
     int64_t before = settled();
     deed(n);
