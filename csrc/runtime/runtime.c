@@ -46,12 +46,15 @@ void gmq__runtime_release(gmq__runtime *rt)
         free_runtime(rt);
 }
 
-/* What has come is taken in, what was made of it goes out. */
+/* What has come is taken in, what was made of it goes out. What was posted before it came (other
+ * methods) counts for it already. */
 static int64_t turn(gmq__runtime *rt, unsigned ready)
 {
-    if (ready)
-        rt->vtable->step(rt->transport, gmq__os_now_ns(), ready);
     int64_t until = gmq__owner_step(rt);
+    if (ready && until != GMQ__DRIVEN_ENDED) {
+        rt->vtable->step(rt->transport, gmq__os_now_ns(), ready);
+        until = gmq__owner_step(rt);
+    }
     if (until == GMQ__DRIVEN_ENDED || !rt->vtable->step)
         return until;
     rt->stepped = false;
