@@ -194,7 +194,7 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
                 "late duplicate does not run it again.")},
     [GMQ__OPT_CALL_WINDOW] =
         {"call_window",
-         NUMBER(ENDS, "bytes", 64 * KIB, GIB, MIB,
+         NUMBER(ENDS, "bytes", 64 * KIB, GIB, 2 * MIB,
                 "Link dialect: most bytes of one call that the other side may send ahead of the "
                 "reader.")},
     [GMQ__OPT_LINK_WINDOW] =

@@ -32,7 +32,7 @@ void gmq__engine_config_defaults(gmq__engine_config *config)
     config->pool_idle_ns = 30 * S;
     config->options.batched = config->options.server_level = config->options.client_level = -1;
     config->qos = 1;
-    config->link.call_window = (size_t)1 << 20;
+    config->link.call_window = (size_t)2 << 20;
     config->link.link_window = (size_t)4 << 20;
     config->link.timeout_ns = 30 * S;
     config->link.idle_ns = 60 * S;
