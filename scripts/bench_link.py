@@ -170,8 +170,8 @@ class Bench:
     def print_rows(self) -> None:
         print(
             "\nThe link dialect by way of libmosquitto, C at both ends, QoS 1. The p50 of calls is "
-            "divided by that of an echo\nwith libmosquitto, the rates by that of a minimal client's "
-            "echo with 128 in flight, bytes/s by raw publishes of the\npacket size.\n"
+            "divided by that of an echo\nwith libmosquitto, the rates by that of a minimal "
+            "client's echo with 128 in flight, bytes/s by raw publishes of the\npacket size.\n"
         )
         head = ["", "ours", "unit", "divided by", "ratio", "aim", "at worst", ""]
         lines = [head]
