@@ -38,6 +38,7 @@ struct gmq__relay {
     atomic_uint refs;     /* the MQTT thread's until FINISHED; one a batch in flight */
     gmq_gateway *gateway;
     gmq_call *mqtt;
+    gmq__channel *channel; /* of `grpc` */
     grpc_call *grpc;
     gmq_rpc_kind kind;
     relay_state state;
@@ -115,6 +116,7 @@ static void destroy(gmq__relay *r)
     grpc_slice_unref(r->details);
     if (r->grpc)
         grpc_call_unref(r->grpc);
+    gmq__channel_unref(r->channel);
     gmq_call_unref(r->mqtt);
     pthread_mutex_destroy(&r->lock);
     free(r);
@@ -499,18 +501,20 @@ static gpr_timespec deadline_of(const gmq_call *call)
     return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(left_ms, GPR_TIMESPAN));
 }
 
-static grpc_call *grpc_call_of(gmq_gateway *gateway, const gmq_call *call)
+/* false = there is no target. */
+static bool open_grpc(gmq__relay *r)
 {
-    const char *path = gmq_call_path(call);
-    grpc_channel *channel = gmq__targets_find(&gateway->targets, path);
+    const char *path = gmq_call_path(r->mqtt);
+    gmq__channel *channel = gmq__targets_find(&r->gateway->targets, path);
     if (!channel)
-        return NULL;
+        return false;
+    r->channel = gmq__channel_ref(channel);
     grpc_slice method = grpc_slice_from_copied_string(path);
-    grpc_call *out =
-        grpc_channel_create_call(channel, NULL, GRPC_PROPAGATE_DEFAULTS, gateway->completions,
-                                 method, NULL, deadline_of(call), NULL);
+    r->grpc =
+        grpc_channel_create_call(channel->grpc, NULL, GRPC_PROPAGATE_DEFAULTS,
+                                 r->gateway->completions, method, NULL, deadline_of(r->mqtt), NULL);
     grpc_slice_unref(method);
-    return out;
+    return r->grpc != NULL;
 }
 
 static void init_fields(gmq__relay *r, gmq_gateway *gateway, gmq_call *call)
@@ -535,7 +539,7 @@ static gmq__relay *relay_make(gmq_gateway *gateway, gmq_call *call, const gmq_me
     if (!r)
         return NULL;
     init_fields(r, gateway, call);
-    if (!gmq__headers_make(&r->headers, metadata) || !(r->grpc = grpc_call_of(gateway, call))) {
+    if (!gmq__headers_make(&r->headers, metadata) || !open_grpc(r)) {
         r->mqtt = NULL; /* stays the caller's */
         destroy(r);
         return NULL;

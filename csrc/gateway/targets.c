@@ -16,8 +16,13 @@ static grpc_arg int_arg(const char *key, int value)
     return arg;
 }
 
-static grpc_channel *channel_make(const char *target)
+/* NULL = no memory. */
+static gmq__channel *channel_make(const char *target)
 {
+    gmq__channel *channel = calloc(1, sizeof *channel);
+    if (!channel)
+        return NULL;
+    atomic_init(&channel->refs, 1);
     grpc_arg args[] = {
         int_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, FIRST_RETRY_MS),
         int_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, LAST_RETRY_MS),
@@ -30,9 +35,23 @@ static grpc_channel *channel_make(const char *target)
     };
     grpc_channel_args all = {.num_args = sizeof args / sizeof *args, .args = args};
     grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-    grpc_channel *channel = grpc_channel_create(target, credentials, &all);
+    channel->grpc = grpc_channel_create(target, credentials, &all);
     grpc_channel_credentials_release(credentials);
     return channel;
+}
+
+gmq__channel *gmq__channel_ref(gmq__channel *channel)
+{
+    atomic_fetch_add(&channel->refs, 1);
+    return channel;
+}
+
+void gmq__channel_unref(gmq__channel *channel)
+{
+    if (!channel || atomic_fetch_sub(&channel->refs, 1) != 1)
+        return;
+    grpc_channel_destroy(channel->grpc);
+    free(channel);
 }
 
 static bool bound(const gmq_method_map *map, size_t index)
@@ -84,29 +103,34 @@ static gmq_status copy_bound(gmq_method_map **out, const gmq_method_map *map)
     return status;
 }
 
-/* Channel of the target of method `index`, made when it is the first with that target. */
-static grpc_channel *channel_of(gmq__targets *targets, size_t index)
+/* Channel of the target of method `index`, made when it is the first with that target; NULL =
+ * no memory. */
+static gmq__channel *channel_of(gmq__targets *targets, size_t index)
 {
     const char *name = gmq_method_map_target(targets->map, index);
     for (size_t i = 0; i < targets->count; i++) {
         if (strcmp(gmq_method_map_target(targets->map, targets->first[i]), name) == 0)
             return targets->channels[i];
     }
+    gmq__channel *made = channel_make(name);
+    if (!made)
+        return NULL;
     targets->first[targets->count] = index;
-    return targets->channels[targets->count++] = channel_make(name);
+    return targets->channels[targets->count++] = made;
 }
 
 static gmq_status open_channels(gmq__targets *targets)
 {
     size_t count = gmq_method_map_count(targets->map);
     size_t rows = count ? count : 1;
-    targets->by_index = calloc(rows, sizeof(grpc_channel *));
-    targets->channels = calloc(rows, sizeof(grpc_channel *));
+    targets->by_index = calloc(rows, sizeof(gmq__channel *));
+    targets->channels = calloc(rows, sizeof(gmq__channel *));
     targets->first = calloc(rows, sizeof *targets->first);
     if (!targets->by_index || !targets->channels || !targets->first)
         return gmq_error_set(GMQ_E_NOMEM, "out of memory");
     for (size_t i = 0; i < count; i++)
-        targets->by_index[i] = channel_of(targets, i);
+        if (!(targets->by_index[i] = channel_of(targets, i)))
+            return gmq_error_set(GMQ_E_NOMEM, "out of memory");
     return GMQ_OK;
 }
 
@@ -118,8 +142,8 @@ gmq_status gmq__targets_init(gmq__targets *out, const gmq_method_map *map, const
     gmq_status status = copy_bound(&targets.map, map);
     if (status == GMQ_OK)
         status = open_channels(&targets);
-    if (status == GMQ_OK && others)
-        targets.others = channel_make(others);
+    if (status == GMQ_OK && others && !(targets.others = channel_make(others)))
+        status = gmq_error_set(GMQ_E_NOMEM, "out of memory");
     if (status == GMQ_OK)
         *out = targets;
     else
@@ -134,7 +158,7 @@ static const char *name_of(const gmq__targets *targets, size_t channel)
 
 static void exchange(gmq__targets *now, size_t i, gmq__targets *before, size_t j)
 {
-    grpc_channel *fresh = now->channels[i];
+    gmq__channel *fresh = now->channels[i];
     now->channels[i] = before->channels[j];
     before->channels[j] = fresh;
     for (size_t m = 0; m < gmq_method_map_count(now->map); m++)
@@ -148,7 +172,7 @@ void gmq__targets_take_over(gmq__targets *now, gmq__targets *before)
         for (size_t j = 0; j < before->count; j++)
             if (strcmp(name_of(now, i), name_of(before, j)) == 0)
                 exchange(now, i, before, j);
-    grpc_channel *others = now->others;
+    gmq__channel *others = now->others;
     now->others = before->others;
     before->others = others;
 }
@@ -156,9 +180,8 @@ void gmq__targets_take_over(gmq__targets *now, gmq__targets *before)
 void gmq__targets_clear(gmq__targets *targets)
 {
     for (size_t i = 0; i < targets->count; i++)
-        grpc_channel_destroy(targets->channels[i]);
-    if (targets->others)
-        grpc_channel_destroy(targets->others);
+        gmq__channel_unref(targets->channels[i]);
+    gmq__channel_unref(targets->others);
     free(targets->channels);
     free(targets->by_index);
     free(targets->first);
@@ -166,7 +189,7 @@ void gmq__targets_clear(gmq__targets *targets)
     memset(targets, 0, sizeof *targets);
 }
 
-grpc_channel *gmq__targets_find(const gmq__targets *targets, const char *path)
+gmq__channel *gmq__targets_find(const gmq__targets *targets, const char *path)
 {
     int64_t index = gmq_method_map_find(targets->map, path);
     return index < 0 ? targets->others : targets->by_index[index];
