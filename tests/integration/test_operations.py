@@ -19,7 +19,7 @@ from stack import BUILD, PATIENCE, ROOT, free_port
 GUIDE = ROOT / "docs/guide/operations.md"
 BLOCK = re.compile(r"^```(console|python|toml)\n(.*?)^```", re.S | re.M)
 # Commands that only look: run again until they see what the guide says.
-LOOKS = ("cat ", "grep ", "tail ", "grpc-mqtt ls")
+LOOKS = ("cat ", "grep ", "tail ", "curl ", "grpc-mqtt ls")
 END = "end of the command:"
 
 
