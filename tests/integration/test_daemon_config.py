@@ -62,6 +62,7 @@ def test_good_file(config):
         ("grace = 1.5", "grace = 'soon'", ":2:1: grace: --grace wants seconds"),
         ("verbose = true", "verbose = 1", ":3:1: verbose: true or false is meant"),
         ("verbose = true", "verbose =", ":3:10: "),
+        ("[[target]]", "[\\", ":5:1: this is not TOML"),
         ("verbose = true", "check = true", ":3:1: check: unknown key"),
         ('"mqtt', '"nonsense', "nonsense"),
         ("address", "adress", ":6:1: adress: unknown key; is address meant?"),
@@ -343,3 +344,14 @@ def test_json(config, broker, base):
     assert next(line for line in lines if line.get("event") == "ready")["base"] == base
     (line,) = run(GATEWAY, "--log-format", "xml", status=2)
     assert "text or json, not xml" in line
+
+
+def test_json_of_odd_characters(config, broker, base):
+    """A base topic may hold quotes, backslashes and any character of Unicode."""
+    url = broker.url(base + "/%22%5C\u00fc\U0001f41d")
+    file = config(GOOD.replace("mqtt://127.0.0.1:1/fleet/device42", url))
+    gateway = Process(GATEWAY, "--config", file, "--log-format", "json")
+    line = json.loads(gateway.expect("ready: "))
+    assert line["base"].startswith(base) and line["text"].startswith("ready: ")
+    assert gateway.stop() == 0
+    assert all(json.loads(line) for line in gateway.lines)
