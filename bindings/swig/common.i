@@ -182,6 +182,7 @@ GMQ_FALLIBLE(gmq_client::start)
 GMQ_FALLIBLE(gmq_client::start_with)
 %newobject gmq_client::start;
 %newobject gmq_client::start_with;
+%rename(stats) gmq_client::numbers;
 %extend gmq_client {
     gmq_client(const char *url, const gmq_options *options, const gmq_method_map *map, gmq_queue *queue, uint64_t tag)
     {
@@ -204,11 +205,15 @@ GMQ_FALLIBLE(gmq_client::start_with)
                                            credit));
         return call;
     }
+#ifdef SWIGPYTHON
+    gmq_status numbers(gmq_stats **numbers) { return gmq_client_stats(numbers, $self); }
+#endif
     void close(int64_t grace_ms);
     int32_t state() const;
 }
 
 GMQ_FALLIBLE(gmq_server::gmq_server)
+%rename(stats) gmq_server::numbers;
 %extend gmq_server {
     gmq_server(const char *url, const gmq_options *options, const gmq_method_map *map, gmq_queue *queue, uint64_t tag)
     {
@@ -217,6 +222,9 @@ GMQ_FALLIBLE(gmq_server::gmq_server)
         return server;
     }
     gmq_status set_methods(const gmq_method_map *map);
+#ifdef SWIGPYTHON
+    gmq_status numbers(gmq_stats **numbers) { return gmq_server_stats(numbers, $self); }
+#endif
     void close(int64_t grace_ms);
     int32_t state() const;
 }

@@ -47,11 +47,13 @@ GMQ_DOC(gmq_client, "Client(url, options, map, queue, tag): calls methods of the
 GMQ_DOC(gmq_client::start, "start(path, kind, metadata, timeout_ms, options, tag) -> Call: begins a call.")
 GMQ_DOC(gmq_client::start_with,
         "start_with(path, kind, metadata, timeout_ms, options, tag, data, credit) -> Call: with its one request and half-closed.")
+GMQ_DOC(gmq_client::numbers, "stats() -> dict: what it has counted, and what is there now; see stats.h.")
 GMQ_DOC(gmq_client::close, "close(grace_ms): open calls may go on for that long; CLOSED comes at the end.")
 GMQ_DOC(gmq_client::state, "state() -> int: one of STATE_IDLE and its like.")
 
 GMQ_DOC(gmq_server, "Server(url, options, map, queue, tag): takes calls at a base topic; each is a CALL event.")
 GMQ_DOC(gmq_server::set_methods, "set_methods(map): other methods from now on; open calls stay.")
+GMQ_DOC(gmq_server::numbers, "stats() -> dict: what it has counted, and what is there now; see stats.h.")
 GMQ_DOC(gmq_server::close, "close(grace_ms): no more calls; open ones may go on for that long; CLOSED comes at the end.")
 GMQ_DOC(gmq_server::state, "state() -> int: one of STATE_IDLE and its like.")
 
@@ -78,6 +80,7 @@ GMQ_DOC(gmq_call::owner_tag, "owner_tag() -> int: the tag of the client or serve
 GMQ_DOC(gmq_call::set_tag, "set_tag(tag): the tag of its events from now on.")
 
 GMQ_DOC(gmq_gateway, "Gateway(url, options, map, queue, tag): forwards calls of bound methods to gRPC servers.")
+GMQ_DOC(gmq_gateway::numbers, "stats() -> dict: what it has counted, and what is there now; see stats.h.")
 GMQ_DOC(gmq_gateway::close, "close(grace_ms): no more calls; open ones may go on for that long; CLOSED comes at the end.")
 
 %include "message_docs.i"
@@ -91,4 +94,5 @@ GMQ_DOC(gmq_proxy_config::limits, "limits(max_calls, max_bases, base_idle_ms): a
 GMQ_DOC(gmq_proxy, "Proxy(url, options, config, queue, tag): carries calls of gRPC clients over MQTT.")
 GMQ_DOC(gmq_proxy::configure, "configure(config): other rules, methods and limits from now on.")
 GMQ_DOC(gmq_proxy::port, "port(index) -> int: the port of an address, in order; 0: a Unix socket, or no such address.")
+GMQ_DOC(gmq_proxy::numbers, "stats() -> dict: what it has counted, and what is there now; see stats.h.")
 GMQ_DOC(gmq_proxy::close, "close(grace_ms): no more calls; open ones may go on for that long; CLOSED comes at the end.")

@@ -7,6 +7,7 @@
 GMQ_NOUN(gmq_gateway, Gateway)
 GMQ_FREED_BY(gmq_gateway, gmq_gateway_unref)
 GMQ_FALLIBLE(gmq_gateway::gmq_gateway)
+%rename(stats) gmq_gateway::numbers;
 %extend gmq_gateway {
     gmq_gateway(const char *url, const gmq_options *options, const gmq_method_map *map, gmq_queue *queue, uint64_t tag)
     {
@@ -14,6 +15,7 @@ GMQ_FALLIBLE(gmq_gateway::gmq_gateway)
         gmq_swig_check(gmq_gateway_new(&gateway, url, options, map, queue, tag));
         return gateway;
     }
+    gmq_status numbers(gmq_stats **numbers) { return gmq_gateway_stats(numbers, $self); }
     void close(int64_t grace_ms);
 }
 
@@ -40,6 +42,7 @@ GMQ_FALLIBLE(gmq_proxy_config::gmq_proxy_config)
 GMQ_NOUN(gmq_proxy, Proxy)
 GMQ_FREED_BY(gmq_proxy, gmq_proxy_unref)
 GMQ_FALLIBLE(gmq_proxy::gmq_proxy)
+%rename(stats) gmq_proxy::numbers;
 %extend gmq_proxy {
     gmq_proxy(const char *url, const gmq_options *options, const gmq_proxy_config *config, gmq_queue *queue, uint64_t tag)
     {
@@ -49,5 +52,6 @@ GMQ_FALLIBLE(gmq_proxy::gmq_proxy)
     }
     gmq_status configure(const gmq_proxy_config *config);
     int32_t port(size_t index);
+    gmq_status numbers(gmq_stats **numbers) { return gmq_proxy_stats(numbers, $self); }
     void close(int64_t grace_ms);
 }
