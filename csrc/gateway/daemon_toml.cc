@@ -5,8 +5,8 @@
 namespace
 {
 
-/* toml++ is at its wits' end. Its version 3.3 is for some wrong texts (one is "[\"), and with NDEBUG
- * it assumes that they do not happen. */
+/* toml++ is at its wits' end. Its version 3.3 is for some wrong texts (one is "[\"), and with
+ * NDEBUG it assumes that they do not happen. */
 struct unsound : std::logic_error {
     unsound() : std::logic_error("this is not TOML") {}
 };
