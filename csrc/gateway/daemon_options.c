@@ -26,6 +26,9 @@ int gmq__daemon_complain(int status, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    for (char *at = text; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?'; /* one line, whatever stands in the file */
     if (into_log)
         gmq__daemon_log(LOG_ERROR, "%s%s", where ? where : "", text);
     else

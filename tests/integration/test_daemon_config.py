@@ -63,6 +63,7 @@ def test_good_file(config):
         ("verbose = true", "verbose = 1", ":3:1: verbose: true or false is meant"),
         ("verbose = true", "verbose =", ":3:10: "),
         ("[[target]]", "[\\", ":5:1: this is not TOML"),
+        ("verbose = true", "verbose = t", ":3:12: "),
         ("verbose = true", "check = true", ":3:1: check: unknown key"),
         ('"mqtt', '"nonsense', "nonsense"),
         ("address", "adress", ":6:1: adress: unknown key; is address meant?"),
