@@ -170,8 +170,8 @@ static gmq_status snapshot(gmq_stats **out, const gmq__endpoint *endpoint, const
 {
     gmq__numbers numbers;
     gmq_stats *stats = NULL;
-    if (!out)
-        return gmq__fail(GMQ_E_INVALID, "gmq_%s_stats: out is NULL", what);
+    if (!out || !endpoint)
+        return gmq__fail(GMQ_E_INVALID, "gmq_%s_stats: an argument is NULL", what);
     gmq_status status = gmq__endpoint_check(endpoint, what);
     if (status == GMQ_OK)
         status = gmq_stats_new(&stats);

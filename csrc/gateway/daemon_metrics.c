@@ -219,7 +219,11 @@ gmq__daemon_metrics *gmq__daemon_metrics_open(const char *address,
                                               void *context)
 {
     gmq__daemon_metrics *m = calloc(1, sizeof *m);
-    int fd = m ? listen_on(address) : gmq__daemon_complain(-1, "out of memory");
+    if (!m) {
+        gmq__daemon_complain(-1, "out of memory");
+        return NULL;
+    }
+    int fd = listen_on(address);
     if (fd < 0) {
         free(m);
         return NULL;
