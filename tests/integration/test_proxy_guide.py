@@ -11,7 +11,8 @@ GUIDE = (ROOT / "docs/guide/proxy.md").read_text()
 
 
 def commands():
-    blocks = re.findall(r"```\n(.*?)```", GUIDE, re.DOTALL)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
+    blocks = [text for language, text in fenced if not language]
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
     return [shlex.split(line) for line in lines if line.startswith("grpc-mqtt-proxy ")]
 
