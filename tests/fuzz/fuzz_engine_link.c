@@ -17,13 +17,17 @@ typedef struct side {
     uint64_t calls[8];
     size_t ncalls;
     size_t told, ended;
+    uint8_t draws;
     uint8_t link[GMQ__LINK_ID_LEN]; /* of what it sent last: the client's choice */
 } side;
 
-static void fixed_random(void *ctx, void *out, size_t len)
+/* The same in each run, and never the same twice: links are told apart by it. */
+static void counted_random(void *ctx, void *out, size_t len)
 {
-    (void)ctx;
+    uint8_t *draws = ctx;
     memset(out, 'r', len);
+    memcpy(out, draws, 1);
+    ++*draws;
 }
 
 static bool lookup(void *ctx, gmq__span path, gmq__rpc_method *out)
@@ -42,7 +46,8 @@ static void make(side *s, gmq__role role, int64_t now)
     c.role = role;
     c.speak = client ? GMQ__SPEAK_LINK : GMQ__SPEAK_BOTH;
     c.base = gmq__span_str("b");
-    c.random = fixed_random;
+    c.random = counted_random;
+    c.random_ctx = &s->draws;
     c.lookup = lookup;
     c.link.client_id = gmq__span_str("c");
     c.link.server_id = gmq__span_str("s");
