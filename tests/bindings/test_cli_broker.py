@@ -10,7 +10,7 @@ import time
 
 import pytest
 from cli_support import Terminal, bad, demo_server, good, run
-from stack import Broker, Process
+from stack import Broker, Process, free_port
 
 from grpc_mqtt import gmq
 from grpc_mqtt.cli import _dynamic, _presence
@@ -226,6 +226,13 @@ def test_probe_too_slow(broker):
         assert verdict(1, *at(broker), "cli/hangs") == "too slow"
     finally:
         hanging.stop(signal.SIGKILL)
+
+
+def test_ping_of_a_gateway_whose_server_is_dead(broker, start_gateway):
+    dead = f"127.0.0.1:{free_port()}"
+    start_gateway(broker.url("cli/behind"), arguments=("--target", dead, "--passthrough"))
+    line = bad(1, "ping", *at(broker), "-c", "1", "cli/behind")
+    assert "answers, but not the server behind it: the call ended UNAVAILABLE" in line
 
 
 def test_broker_errors_say_what_to_do(guarded, strict):

@@ -74,6 +74,7 @@ class Verdict(enum.Enum):
     NOT_READING = "not authorised to read the reply"
     NOBODY = "nobody there"
     SLOW = "too slow"
+    BEHIND = "answers, but not the server behind it"
     UNKNOWN = "no answer"
 
 
@@ -274,6 +275,15 @@ def _summary(base: str, times: _Times, took: float, as_json: bool) -> None:
         print(f"rtt min/avg/max/mdev = {shown} ms")
 
 
+def _behind(error: Any, args: argparse.Namespace, found: Finding) -> Finding:
+    """The probe was answered and the call was not: what is behind the one that answers?"""
+    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        text = f"answers, but not the call within {args.timeout:g} s: {found.text}"
+        return Finding(Verdict.SLOW, text)
+    text = f"the call ended {error.code().name}: {one_line(error.details())}"
+    return Finding(Verdict.BEHIND, text)
+
+
 def _pings(broker: Address, rest: str | None, base: str, args: argparse.Namespace) -> int:
     times = _Times()
     began = time.monotonic()
@@ -285,11 +295,10 @@ def _pings(broker: Address, rest: str | None, base: str, args: argparse.Namespac
             _series(check, base, args, times)
         except KeyboardInterrupt:
             pass
-        except grpc.RpcError:
+        except grpc.RpcError as error:
             found = probe(broker, base, args.timeout)
             if found.verdict is Verdict.OK:
-                text = f"answers, but not the call within {args.timeout:g} s: {found.text}"
-                found = Finding(Verdict.SLOW, text)
+                found = _behind(error, args, found)
             raise Failure(f"{base}: {found.verdict.value}: {found.text}") from None
     _summary(base, times, time.monotonic() - began, args.json)
     return 0 if times.sent and len(times.ms) == times.sent else 1
