@@ -120,9 +120,11 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
                              "then fail, they never return wrong results.")},
     [GMQ__OPT_DRIVE] =
         {"drive",
-         CHOICE(ENDS, drives, GMQ__DRIVE_THREAD,
-                "Who works: a `thread` of the library, or the `caller` inside gmq_queue_poll() and "
-                "gmq_queue_wait().")},
+         CHOICE(
+             ENDS, drives, GMQ__DRIVE_THREAD,
+             "Who works: a `thread` of the library, which lends the connection to whoever waits in "
+             "gmq_queue_wait(); or only the `caller`, inside gmq_queue_poll() and "
+             "gmq_queue_wait().")},
     [GMQ__OPT_LOG_LEVEL] = {"log_level",
                             NUMBER(ENDS, "", -1, 3, 1,
                                    "Which LOG events come: -1 none, 0 errors, 1 and warnings, 2 "
@@ -161,7 +163,7 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
                 "twice `receive_limit`.")},
     [GMQ__OPT_SEND_BUFFER] =
         {"send_buffer",
-         NUMBER(ENDS, "bytes", 1, 64 * GIB, MIB,
+         NUMBER(ENDS, "bytes", 1, 64 * GIB, 2 * MIB,
                 "Bytes of one call that may wait to be sent; above it gmq_call_send() "
                 "says GMQ_E_AGAIN.")},
     [GMQ__OPT_MAX_CALLS] = {"max_calls",

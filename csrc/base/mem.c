@@ -32,6 +32,8 @@ void gmq__free(void *p)
         hooks.free_fn(p);
 }
 
+void gmq__mem_expect(size_t largest) { gmq__free(gmq__malloc(largest)); }
+
 char *gmq__strndup(const char *s, size_t len)
 {
     char *copy = gmq__malloc(len + 1);

@@ -17,6 +17,11 @@ void *gmq__malloc(size_t size); /* size 0 gives a unique pointer; NULL = out of 
 void *gmq__calloc(size_t count, size_t size); /* zeroed; NULL also when count * size overflows */
 void *gmq__realloc(void *old, size_t size);
 void gmq__free(void *p); /* NULL is fine */
+
+/* Blocks of up to `largest` bytes will come and go. The GNU C library gives the end of the heap
+ * back to the system whenever it is larger than twice the largest block that was ever freed, at
+ * first 128 KiB, so that every large message would be paged in anew; this frees such a block. */
+void gmq__mem_expect(size_t largest);
 char *gmq__strdup(const char *s);
 char *gmq__strndup(const char *s, size_t len); /* copies exactly len bytes, adds NUL */
 

@@ -39,12 +39,13 @@ void gmq__mailbox_post(gmq__mailbox *box, gmq__cmd *cmd)
 void gmq__mailbox_unlock_and_wake(gmq__mailbox *box)
 {
     bool sleeping = box->sleeping;
+    gmq_queue *kick = box->kick;
     box->sleeping = false; /* one signal for all that comes until the owner is up */
     pthread_mutex_unlock(&box->lock);
     if (!sleeping)
         return;
-    if (box->kick)
-        gmq__queue_kick(box->kick);
+    if (kick)
+        gmq__queue_kick(kick);
     else if (box->by_wake)
         gmq__os_wake_set(&box->wake);
     else
@@ -103,6 +104,14 @@ void gmq__mailbox_wait(gmq__mailbox *box, int64_t deadline)
         box->sleeping = true;
         in_time = gmq__os_cond_wait_until(&box->cond, &box->lock, deadline);
     }
+    box->sleeping = false;
+    gmq__mailbox_unlock(box);
+}
+
+void gmq__mailbox_kicks(gmq__mailbox *box, gmq_queue *kick)
+{
+    gmq__mailbox_lock(box);
+    box->kick = kick;
     box->sleeping = false;
     gmq__mailbox_unlock(box);
 }

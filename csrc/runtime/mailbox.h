@@ -46,12 +46,12 @@ typedef struct gmq__acks { /* all zero is empty */
 typedef struct gmq__mailbox {
     pthread_mutex_t lock;
     pthread_cond_t cond; /* the owner thread waits here; unused with drive=caller */
-    gmq_queue *kick;     /* drive=caller: the queue to be kicked; else NULL. Borrowed */
+    gmq_queue *kick;     /* drive=caller, or lent: the queue to be kicked; else NULL. Borrowed */
     gmq__list commands;
     gmq__acks acks;
     gmq__acks taken; /* the owner's: swapped with `acks`, of the same capacity */
     bool closed;     /* the owner is gone: nothing may be posted */
-    bool sleeping;   /* the owner waits, or (drive=caller) nobody pumps */
+    bool sleeping;   /* the owner waits, or (drive=caller, lent) nobody pumps */
     bool by_wake;    /* the owner waits for descriptors, `wake` among them, instead of `cond` */
     gmq__os_wake wake;
 } gmq__mailbox;
@@ -77,8 +77,10 @@ void gmq__mailbox_ack(gmq__mailbox *box, uint64_t token, int reason);
 void gmq__mailbox_take(gmq__mailbox *box, gmq__list *commands);
 void gmq__mailbox_wait(gmq__mailbox *box,
                        int64_t deadline); /* until there is something, or `deadline` */
-/* drive=caller: somebody pumps from here on, so that what is posted needs no kick; until rest(),
- * which is false, and changes nothing, where there is something to do. */
+/* Lent to `kick`, or (NULL) at home again: whoever has it looks at what was posted next. */
+void gmq__mailbox_kicks(gmq__mailbox *box, gmq_queue *kick);
+/* drive=caller, lent: somebody pumps from here on, so that what is posted needs no kick; until
+ * rest(), which is false, and changes nothing, where there is something to do. */
 void gmq__mailbox_rouse(gmq__mailbox *box);
 bool gmq__mailbox_rest(gmq__mailbox *box);
 /* Likewise, or until `fd` (< 0: none) is ready for `want`; returns what it is ready for, also where

@@ -212,6 +212,8 @@ static void read_mailbox(gmq__runtime *rt, int64_t now)
         gmq__owner_dispatch(rt, GMQ__CONTAINER(node, gmq__cmd, node), now);
 }
 
+void gmq__owner_read(gmq__runtime *rt) { read_mailbox(rt, gmq__os_now_ns()); }
+
 static int64_t next_deadline(const gmq__runtime *rt)
 {
     int64_t at = gmq__engine_deadline(rt->engine);

@@ -33,7 +33,8 @@ typedef enum gmq__phase { /* in this order; each is left when its work is done o
 
 struct gmq__runtime {
     atomic_size_t refs;
-    gmq__driven driven; /* drive=caller */
+    gmq__driven driven; /* drive=caller, or lent by the owner thread */
+    int64_t busy_until; /* not to be lent before */
     bool caller_drives;
 
     /* Fixed for life. */
@@ -94,6 +95,7 @@ struct gmq__runtime {
 
 /* owner.c: everything due now; when to be called again, or GMQ__DRIVEN_ENDED. */
 int64_t gmq__owner_step(gmq__runtime *rt);
+void gmq__owner_read(gmq__runtime *rt); /* what was posted alone */
 void gmq__owner_dispatch(gmq__runtime *rt, gmq__cmd *cmd,
                          int64_t now); /* frees or keeps the command */
 

@@ -16,10 +16,15 @@ struct gmq_queue {
     pthread_mutex_t lock; /* guards what follows; a leaf */
     pthread_cond_t cond;
     gmq__list events;
-    gmq__list driven; /* gmq__driven, in order of attachment; rows go when they have ended */
-    unsigned waiters; /* at `cond` */
-    unsigned pollers; /* at `poller` */
-    bool described;   /* a driven one has (had) a descriptor: whoever waits does at `poller` */
+    gmq__list driven;    /* gmq__driven, in order of attachment; rows go when they have ended */
+    unsigned waiters;    /* at `cond` */
+    unsigned inside;     /* in gmq_queue_wait() */
+    uint64_t visits;     /* of gmq_queue_wait(), so far */
+    int owners;          /* threads that own a connection of this queue */
+    unsigned dozing;     /* of them: to be woken when nobody is inside any more */
+    pthread_cond_t home; /* they wait here while their connections are lent */
+    unsigned pollers;    /* at `poller` */
+    bool described;      /* a driven one has a descriptor: whoever waits does at `poller` */
     bool shutdown;
     bool kicked;  /* a driven one has work */
     bool pumping; /* some thread is pumping */
@@ -45,6 +50,7 @@ gmq_status gmq_queue_new(gmq_queue **out)
     queue->poller = -1;
     pthread_mutex_init(&queue->lock, NULL);
     gmq__os_cond_init(&queue->cond);
+    gmq__os_cond_init(&queue->home);
     gmq__list_init(&queue->events);
     gmq__list_init(&queue->driven);
     *out = queue;
@@ -78,6 +84,7 @@ void gmq__queue_release(gmq_queue *queue)
     if (queue->wake_open)
         gmq__os_wake_close(&queue->wake);
     pthread_cond_destroy(&queue->cond);
+    pthread_cond_destroy(&queue->home);
     pthread_mutex_destroy(&queue->lock);
     gmq__free(queue);
 }
@@ -106,6 +113,18 @@ static void free_events(gmq__list *events)
         gmq_event_free(GMQ__CONTAINER(node, gmq_event, node));
 }
 
+/* Its thread goes on with it. Locked; nobody pumps it, or only this thread. */
+static void take_home(gmq_queue *queue, gmq__driven *d)
+{
+    gmq__node_unlink(&d->node);
+    if (d->watched.fd >= 0 && d->deadline != GMQ__DRIVEN_ENDED) /* else it is closed */
+        gmq__os_poller_set(queue->poller, d->watched.fd, 0);
+    queue->described = queue->described && !gmq__list_empty(&queue->driven);
+    queue->changed = true;
+    d->home = true;
+    pthread_cond_broadcast(&queue->home);
+}
+
 /* Nobody can take or pump any more. */
 static void orphan(gmq_queue *queue)
 {
@@ -115,7 +134,13 @@ static void orphan(gmq_queue *queue)
     pthread_mutex_lock(&queue->lock);
     queue->shutdown = true;
     move_all(&queue->events, &events);
-    move_all(&queue->driven, &driven);
+    for (gmq__node *node; (node = gmq__list_pop(&queue->driven));) {
+        gmq__driven *d = GMQ__CONTAINER(node, gmq__driven, node);
+        if (d->owned)
+            take_home(queue, d);
+        else
+            gmq__list_push(&driven, node);
+    }
     pthread_mutex_unlock(&queue->lock);
     free_events(&events);
     for (gmq__node *node; (node = gmq__list_pop(&driven));) {
@@ -194,20 +219,29 @@ static bool open_descriptor(gmq_queue *queue)
     return true;
 }
 
-gmq_status gmq__queue_attach(gmq_queue *queue, gmq__driven *driven)
+/* Locked. false: there is no descriptor to wait for it; errno says why. */
+static bool attach(gmq_queue *queue, gmq__driven *driven)
 {
-    pthread_mutex_lock(&queue->lock);
-    if (driven->watch && (!open_descriptor(queue) || queue->poller < 0)) {
-        pthread_mutex_unlock(&queue->lock);
-        return gmq__fail(GMQ_E_IO, "no descriptor to wait for the connection: %s", strerror(errno));
-    }
+    if (driven->watch && (!open_descriptor(queue) || queue->poller < 0))
+        return false;
     queue->described |= driven->watch != NULL;
     driven->watched = (gmq__watched){-1, 0, 0};
+    driven->looked = false;
     driven->deadline = INT64_MAX;
     gmq__list_push(&queue->driven, &driven->node);
     queue->kicked = true;
+    return true;
+}
+
+gmq_status gmq__queue_attach(gmq_queue *queue, gmq__driven *driven)
+{
+    pthread_mutex_lock(&queue->lock);
+    bool attached = attach(queue, driven);
+    int why = errno;
     unlock_and_wake(queue, false);
-    return GMQ_OK;
+    if (attached)
+        return GMQ_OK;
+    return gmq__fail(GMQ_E_IO, "no descriptor to wait for the connection: %s", strerror(why));
 }
 
 void gmq__queue_kick(gmq_queue *queue)
@@ -275,10 +309,10 @@ static void follow(gmq_queue *queue, gmq__driven *d)
 }
 
 /* One of them, without the lock, by the only thread that pumps. */
-static int64_t pump_one(gmq_queue *queue, gmq__driven *d, bool due)
+static int64_t pump_one(gmq_queue *queue, gmq__driven *d, bool due, bool looks)
 {
     if (!d->looked)
-        d->ready = look(d);
+        d->ready = looks ? look(d) : 0;
     d->looked = false;
     if (!due && !d->ready)
         return d->deadline;
@@ -288,32 +322,44 @@ static int64_t pump_one(gmq_queue *queue, gmq__driven *d, bool due)
     return deadline;
 }
 
-/* Pumps every driven one if any wants it. Locked on entry and exit, unlocked meanwhile; rows are
- * only ever removed by the thread that pumps, so that the walk stays valid. */
-static void pump(gmq_queue *queue)
+/* It has ended. Locked on entry and exit; the next one to look at. */
+static gmq__node *let_go(gmq_queue *queue, gmq__driven *d)
+{
+    if (d->owned) {
+        take_home(queue, d);
+        return queue->driven.head.next;
+    }
+    gmq__node_unlink(&d->node);
+    pthread_mutex_unlock(&queue->lock);
+    d->release(d, false);
+    pthread_mutex_lock(&queue->lock);
+    return queue->driven.head.next; /* begin again: the list may have changed meanwhile */
+}
+
+/* Pumps every driven one if any wants it; `looks`: also at what their descriptors are ready for,
+ * where nobody has waited for them. Locked on entry and exit, unlocked meanwhile; rows are only
+ * ever removed by the thread that pumps, so that the walk stays valid. */
+static void pump(gmq_queue *queue, bool looks)
 {
     if (queue->pumping || gmq__list_empty(&queue->driven))
         return;
     int64_t before = driven_deadline(queue);
     bool due = queue->kicked || before <= gmq__os_now_ns();
-    if (!due && !queue->described)
+    if (!due && !(queue->described && looks))
         return;
     queue->pumping = true;
     queue->kicked = queue->changed = false;
     for (gmq__node *node = queue->driven.head.next; node != &queue->driven.head;) {
         gmq__driven *d = GMQ__CONTAINER(node, gmq__driven, node);
         pthread_mutex_unlock(&queue->lock);
-        int64_t deadline = pump_one(queue, d, due);
+        int64_t deadline = pump_one(queue, d, due, looks);
         pthread_mutex_lock(&queue->lock);
         node = node->next;
         d->deadline = deadline;
-        if (deadline != GMQ__DRIVEN_ENDED)
-            continue;
-        gmq__node_unlink(&d->node);
-        pthread_mutex_unlock(&queue->lock);
-        d->release(d, false);
-        pthread_mutex_lock(&queue->lock);
-        node = queue->driven.head.next; /* begin again: the list may have changed meanwhile */
+        if (d->owned && (queue->exposed || deadline == GMQ__DRIVEN_HOME))
+            take_home(queue, d);
+        else if (deadline == GMQ__DRIVEN_ENDED)
+            node = let_go(queue, d);
     }
     queue->pumping = false;
     if (queue->waiters) /* they wait without a deadline while somebody pumps */
@@ -331,6 +377,54 @@ static size_t take(gmq_queue *queue, gmq_event **events, size_t max)
     }
     show(queue);
     return count;
+}
+
+/* ---- Lending ---- */
+
+#define DOZE_TICKS 8 /* so long somebody is inside before the owner stops looking now and then */
+
+void gmq__queue_owners(gmq_queue *queue, int by)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->owners += by;
+    pthread_mutex_unlock(&queue->lock);
+}
+
+bool gmq__queue_lend(gmq_queue *queue, gmq__driven *driven)
+{
+    pthread_mutex_lock(&queue->lock);
+    bool lent = (queue->waiters || queue->pollers) && queue->owners == 1 && !queue->exposed &&
+                !queue->shutdown && attach(queue, driven);
+    driven->home = !lent;
+    unlock_and_wake(queue, false);
+    return lent;
+}
+
+/* Sleeps for a tick, or while somebody is inside for long. Locked. */
+static void look_away(gmq_queue *queue, gmq__driven *d, unsigned *quiet)
+{
+    uint64_t visits = queue->visits;
+    if (queue->inside && *quiet >= DOZE_TICKS) {
+        queue->dozing++;
+        gmq__os_cond_wait_until(&queue->home, &queue->lock, INT64_MAX);
+        queue->dozing--;
+        *quiet = 0;
+        return;
+    }
+    gmq__os_cond_wait_until(&queue->home, &queue->lock, gmq__os_now_ns() + GMQ__LEND_TICK_NS);
+    bool came = visits != queue->visits;
+    if (!d->home && !queue->inside && !came)
+        take_home(queue, d);
+    *quiet = came ? 0 : *quiet + 1;
+}
+
+void gmq__queue_await(gmq_queue *queue, gmq__driven *driven)
+{
+    unsigned quiet = 0;
+    pthread_mutex_lock(&queue->lock);
+    while (!driven->home)
+        look_away(queue, driven, &quiet);
+    pthread_mutex_unlock(&queue->lock);
 }
 
 int64_t gmq_queue_timeout_ms(gmq_queue *queue)
@@ -422,14 +516,18 @@ gmq_status gmq_queue_wait(gmq_queue *queue, int64_t timeout_ms, gmq_event **even
                                  : "count is NULL");
     int64_t deadline = deadline_of(timeout_ms);
     pthread_mutex_lock(&queue->lock);
-    pump(queue);
+    queue->inside++;
+    queue->visits++;
+    pump(queue, deadline == 0); /* else it looks when it has waited */
     size_t taken = take(queue, events, max);
     for (bool more = true; !taken && more && !queue->shutdown;) {
         more = wait_for_work(queue, deadline);
-        pump(queue);
+        pump(queue, true);
         taken = take(queue, events, max);
     }
     bool closed = !taken && queue->shutdown;
+    if (--queue->inside == 0 && queue->dozing)
+        pthread_cond_broadcast(&queue->home);
     pthread_mutex_unlock(&queue->lock);
     if (closed)
         return gmq__fail(GMQ_E_CLOSED, "the queue is shut down and empty");

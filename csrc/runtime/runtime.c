@@ -46,15 +46,19 @@ void gmq__runtime_release(gmq__runtime *rt)
         free_runtime(rt);
 }
 
+#define LARGE_MESSAGE ((size_t)4 << 20)
+#define BUSY_BYTES    ((size_t)64 << 10)
+#define BUSY_NS       (5 * GMQ__NS_PER_MS)
+
 /* What has come is taken in, what was made of it goes out. What was posted before it came (other
  * methods) counts for it already. */
 static int64_t turn(gmq__runtime *rt, unsigned ready)
 {
-    int64_t until = gmq__owner_step(rt);
-    if (ready && until != GMQ__DRIVEN_ENDED) {
+    if (ready) {
+        gmq__owner_read(rt);
         rt->vtable->step(rt->transport, gmq__os_now_ns(), ready);
-        until = gmq__owner_step(rt);
     }
+    int64_t until = gmq__owner_step(rt);
     if (until == GMQ__DRIVEN_ENDED || !rt->vtable->step)
         return until;
     rt->stepped = false;
@@ -75,12 +79,43 @@ static unsigned wait_for_work(gmq__runtime *rt, int64_t until)
     return gmq__mailbox_wait_io(&rt->mailbox, io.fd, io.want, until);
 }
 
+/* Much is on its way: then two threads do more than one. */
+static bool busy(gmq__runtime *rt)
+{
+    gmq__engine_stats stats;
+    gmq__engine_stats_get(rt->engine, &stats);
+    int64_t now = gmq__os_now_ns();
+    if (stats.unsent_bytes + stats.reassembly_bytes + stats.unread_bytes >= BUSY_BYTES)
+        rt->busy_until = now + BUSY_NS;
+    return now < rt->busy_until;
+}
+
+/* To whoever waits on the queue; back when it is home again. */
+static bool lend(gmq__runtime *rt)
+{
+    if (busy(rt))
+        return false;
+    gmq__mailbox_kicks(&rt->mailbox, rt->queue);
+    bool lent = gmq__queue_lend(rt->queue, &rt->driven);
+    if (lent)
+        gmq__queue_await(rt->queue, &rt->driven);
+    gmq__mailbox_kicks(&rt->mailbox, NULL);
+    return lent;
+}
+
 static void *own(void *arg) /* the owner thread: detached, ends with the connection */
 {
     gmq__runtime *rt = arg;
     unsigned ready = 0;
-    for (int64_t until; (until = turn(rt, ready)) != GMQ__DRIVEN_ENDED;)
-        ready = wait_for_work(rt, until);
+    gmq__queue_owners(rt->queue, 1);
+    for (int64_t until; (until = turn(rt, ready)) != GMQ__DRIVEN_ENDED;) {
+        ready = 0;
+        if (!lend(rt))
+            ready = wait_for_work(rt, until);
+        else if (rt->driven.deadline == GMQ__DRIVEN_ENDED)
+            break;
+    }
+    gmq__queue_owners(rt->queue, -1);
     gmq__runtime_release(rt);
     return NULL;
 }
@@ -94,6 +129,8 @@ static int64_t pump_driven(gmq__driven *driven)
     do {
         until = turn(rt, ready);
         ready = 0;
+        if (until != GMQ__DRIVEN_ENDED && driven->owned && busy(rt))
+            return GMQ__DRIVEN_HOME;
     } while (until != GMQ__DRIVEN_ENDED && !gmq__mailbox_rest(&rt->mailbox));
     return until;
 }
@@ -118,10 +155,11 @@ static void release_driven(gmq__driven *driven, bool orphaned)
 static gmq_status begin(gmq__runtime *rt)
 {
     gmq__runtime_hold(rt); /* the owner's */
+    rt->driven.pump = pump_driven;
+    rt->driven.release = release_driven;
+    rt->driven.watch = rt->vtable->io ? watch_driven : NULL;
+    rt->driven.owned = !rt->caller_drives;
     if (rt->caller_drives) {
-        rt->driven.pump = pump_driven;
-        rt->driven.release = release_driven;
-        rt->driven.watch = rt->vtable->io ? watch_driven : NULL;
         gmq_status attached = gmq__queue_attach(rt->queue, &rt->driven);
         if (attached != GMQ_OK)
             gmq__runtime_release(rt);
@@ -214,6 +252,7 @@ static gmq_status start(gmq__runtime *rt, const char *notice)
 
 gmq_status gmq__runtime_new(gmq__runtime **out, const gmq__runtime_config *config)
 {
+    gmq__mem_expect(LARGE_MESSAGE);
     gmq__runtime *rt = gmq__calloc(1, sizeof *rt);
     if (!rt)
         return gmq__fail_nomem();

@@ -113,7 +113,8 @@ GMQ_API gmq_status gmq_queue_poll(gmq_queue *queue, gmq_event **events, size_t m
 
 /** Like gmq_queue_poll(), but blocks until there is at least one event, up to `timeout_ms`
  *  (negative: no limit). Time-out is GMQ_OK with `*count` 0. Several threads may wait; each event
- *  goes to one of them. With drive=caller the connections work meanwhile, on this thread.
+ *  goes to one of them. With drive=caller the connections work meanwhile, on this thread; a single
+ *  connection with a thread of the library mostly does, too, which spares two changes of threads.
  *  Errors: as gmq_queue_poll(). Since 0.1. */
 GMQ_API gmq_status gmq_queue_wait(gmq_queue *queue, int64_t timeout_ms, gmq_event **events,
                                   size_t max, size_t *count);
