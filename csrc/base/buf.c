@@ -46,16 +46,6 @@ gmq_buf *gmq__buf_copy(gmq__span bytes)
     return buf;
 }
 
-bool gmq__buf_refill(gmq_buf *buf, gmq__span bytes)
-{
-    if (atomic_load_explicit(&buf->refs, memory_order_acquire) != 1)
-        return false;
-    if (bytes.len)
-        memcpy(buf->inline_data, bytes.data, bytes.len);
-    buf->len = bytes.len;
-    return true;
-}
-
 gmq_buf *gmq__buf_take(gmq__bytes *b)
 {
     gmq_buf *buf = new_buf(0);

@@ -12,10 +12,6 @@ gmq_buf *gmq__buf_alloc(size_t len, uint8_t **data);
 /* Copy of a span; NULL = out of memory. */
 gmq_buf *gmq__buf_copy(gmq__span bytes);
 
-/* Other bytes into a buffer of gmq__buf_alloc(), at most as many as it was made for. false = it is
- * not this holder's alone. */
-bool gmq__buf_refill(gmq_buf *buf, gmq__span bytes);
-
 /* Takes over the memory of `b` (left empty); NULL = out of memory, `b` untouched. */
 gmq_buf *gmq__buf_take(gmq__bytes *b);
 

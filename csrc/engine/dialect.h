@@ -14,6 +14,7 @@ typedef struct gmq__dialect {
     void (*connected)(gmq__engine *engine, int64_t now);
     void (*disconnected)(gmq__engine *engine, int32_t code, const char *why, int64_t now);
     bool (*claims)(const gmq__engine *engine, gmq__span topic); /* its topic? NULL = all the rest */
+    bool takes_lent; /* message() may be given payload NULL */
     void (*message)(gmq__engine *engine, const gmq__mqtt_message *message, gmq_buf *payload,
                     int64_t now);
     void (*acked)(gmq__engine *engine, uint64_t token, int reason,

@@ -171,6 +171,18 @@ void gmq__engine_disconnected(gmq__engine *engine, int32_t code, const char *why
     bury(engine);
 }
 
+/* With a copy of what is only lent. Without memory it is lost, as if the broker had dropped it. */
+static void message_copied(gmq__engine *engine, const gmq__dialect *dialect,
+                           const gmq__mqtt_message *message, int64_t now)
+{
+    gmq__mqtt_message copied = *message;
+    gmq_buf *payload = gmq__buf_copy(message->payload);
+    copied.payload = gmq__buf_span(payload);
+    if (payload)
+        dialect->message(engine, &copied, payload, now);
+    gmq_buf_unref(payload);
+}
+
 void gmq__engine_message(gmq__engine *engine, const gmq__mqtt_message *message, gmq_buf *payload,
                          int64_t now)
 {
@@ -180,7 +192,11 @@ void gmq__engine_message(gmq__engine *engine, const gmq__mqtt_message *message, 
     while (at + 1 < engine->ndialects && engine->dialects[at]->claims &&
            !engine->dialects[at]->claims(engine, message->topic))
         at++;
-    engine->dialects[at]->message(engine, message, payload, now);
+    const gmq__dialect *dialect = engine->dialects[at];
+    if (payload || dialect->takes_lent)
+        dialect->message(engine, message, payload, now);
+    else
+        message_copied(engine, dialect, message, now);
     bury(engine);
 }
 

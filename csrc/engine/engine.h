@@ -112,7 +112,8 @@ void gmq__engine_disconnected(gmq__engine *engine, int32_t code, const char *why
 
 void gmq__engine_message(gmq__engine *engine, const gmq__mqtt_message *message, gmq_buf *payload,
                          int64_t now);
-/* `payload` holds message->payload; the engine takes references, the caller keeps its own. */
+/* `payload` holds message->payload; the engine takes references, the caller keeps its own. NULL:
+ * the bytes are lent for this call, and what is to stay is copied. */
 
 /* Answers to outputs, by their token; `reason` is an MQTT reason code. A SUBSCRIBE answer gives the
  * worst of its filters. */

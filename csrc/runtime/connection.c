@@ -39,8 +39,7 @@ static void on_acked(void *ctx, uint64_t token, int reason)
 }
 
 /* A transport with step() reports inside of it, that is on the owner: what has come goes on at
- * once, and a payload that nobody keeps can be filled again. States wait for their turn, as ever.
- */
+ * once, and a payload that nobody keeps is not copied. States wait for their turn, as ever. */
 static void owner_message(void *ctx, const gmq__mqtt_message *message, gmq_buf *payload)
 {
     gmq__runtime *rt = ctx;

@@ -28,8 +28,8 @@ typedef struct gmq__tstate_info {
 
 typedef struct gmq__sink {
     void *ctx;
-    void (*message)(void *ctx, const gmq__mqtt_message *message,
-                    gmq_buf *payload); /* payload: borrowed, take a ref */
+    /* payload: borrowed, take a reference; NULL (inside step() only): the bytes are lent. */
+    void (*message)(void *ctx, const gmq__mqtt_message *message, gmq_buf *payload);
     void (*acked)(void *ctx, uint64_t token,
                   int reason); /* of publish, subscribe, unsubscribe; not after LOST */
     void (*state)(void *ctx, const gmq__tstate_info *info);

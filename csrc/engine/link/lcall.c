@@ -8,7 +8,7 @@
 
 #define COPY_BELOW     4096 /* smaller messages do not keep the packet that they came in */
 #define PART_LARGE     ((size_t)64 << 10)
-#define PARTS_EXPECTED 8
+#define PARTS_EXPECTED 12
 #define COMPRESS_FROM  256 /* smaller ones are not worth it */
 #define FRAME_WEIGHT   24
 
@@ -174,10 +174,10 @@ static bool too_large(gmq__link_fault *fault, size_t got, size_t limit)
     return fail(fault, GMQ_CODE_RESOURCE_EXHAUSTED, gmq_error_text());
 }
 
-/* The message that ends with this frame; NULL = no memory. */
+/* The message that ends with this frame; NULL = no memory. `buf` NULL: the bytes are lent. */
 static gmq_buf *whole(gmq__engine *engine, gmq__lcall *c, gmq__span body, gmq_buf *buf)
 {
-    if (!c->in_parts && body.len < COPY_BELOW)
+    if (!c->in_parts && (!buf || body.len < COPY_BELOW))
         return gmq__buf_copy(body);
     if (!c->in_parts)
         return gmq__buf_slice(buf, (size_t)(body.data - (const uint8_t *)gmq_buf_data(buf)),

@@ -614,6 +614,7 @@ const gmq__dialect gmq__link_dialect = {
     .connected = dialect_connected,
     .disconnected = dialect_disconnected,
     .claims = dialect_claims,
+    .takes_lent = true,
     .message = dialect_message,
     .acked = dialect_acked,
     .call_acked = dialect_call_acked,

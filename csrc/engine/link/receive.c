@@ -3,7 +3,7 @@
 
 #include "engine/link/link.h"
 
-#define ACK_AFTER    2
+#define ACK_AFTER    8
 #define CONTROL_MOST ((size_t)4 << 20)
 #define ACK_NS       INT64_C(25000000)
 

@@ -46,9 +46,12 @@ gmq__window_verdict gmq__window_put(gmq__window *w, uint64_t seq, gmq_buf *buf, 
         return GMQ__WINDOW_BEYOND;
     if (!grow(w, seq))
         return GMQ__WINDOW_NOMEM;
+    gmq_buf *kept = buf ? gmq_buf_ref(buf) : gmq__buf_copy(frames);
+    if (!kept)
+        return GMQ__WINDOW_NOMEM;
     gmq__window_packet *p = place(w, seq);
-    p->buf = gmq_buf_ref(buf);
-    p->frames = frames;
+    p->buf = kept;
+    p->frames = buf ? frames : gmq__buf_span(kept);
     w->bytes += frames.len;
     w->top = w->held++ && w->top > seq ? w->top : seq;
     return GMQ__WINDOW_HELD;

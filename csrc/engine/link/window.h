@@ -23,12 +23,13 @@ typedef struct gmq__window {
 
 typedef enum gmq__window_verdict {
     GMQ__WINDOW_NOW,       /* the next one: the caller has it; then take what was waiting for it */
-    GMQ__WINDOW_HELD,      /* early: kept, with a reference to its buffer */
+    GMQ__WINDOW_HELD,      /* early: kept, with a reference to its buffer, or a copy */
     GMQ__WINDOW_DUPLICATE, /* seen before */
     GMQ__WINDOW_BEYOND,    /* too far ahead, or above `most` bytes held: not kept */
     GMQ__WINDOW_NOMEM,
 } gmq__window_verdict;
 
+/* `buf` holds the frames; NULL: they are lent, and copied where they are held. */
 gmq__window_verdict gmq__window_put(gmq__window *w, uint64_t seq, gmq_buf *buf, gmq__span frames,
                                     size_t most);
 /* Takes the next packet if it is held; its reference goes to the caller. false = a hole, or

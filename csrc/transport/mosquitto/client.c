@@ -162,8 +162,6 @@ void gmq__mclient_sweep(gmq__mclient *c)
     c->epoch++;
     for (gmq__node *node; (node = gmq__list_first(&c->ops));)
         gmq__mrequest_remove(c, GMQ__CONTAINER(node, gmq__mop, node));
-    gmq_buf_unref(c->spare);
-    c->spare = NULL;
     c->unsent = c->acks = 0;
     c->blocked = c->ack_owed = c->disconnects = false;
 }

@@ -81,8 +81,6 @@ typedef struct gmq__mclient {
     bool ack_owed;      /* something was read, nothing written since */
     bool disconnects;   /* CLOSING: DISCONNECT is queued */
     int64_t last_in, last_out, last_misc;
-    gmq_buf *spare; /* of the last large payload: where nobody kept it, the next one's */
-    size_t spare_size;
 } gmq__mclient;
 
 /* ---- client.c ---- */

@@ -163,26 +163,6 @@ static void free_pairs(const gmq__mqtt_property *pairs, size_t n)
     }
 }
 
-#define LARGE ((size_t)16 << 10)
-
-/* A reference. Large ones take turns in one buffer as long as nobody keeps it: fresh memory costs
- * more than the copy. */
-static gmq_buf *payload_of(gmq__mclient *c, gmq__span bytes)
-{
-    uint8_t *data;
-    if (bytes.len < LARGE)
-        return gmq__buf_copy(bytes);
-    if (c->spare && bytes.len <= c->spare_size && gmq__buf_refill(c->spare, bytes))
-        return gmq_buf_ref(c->spare);
-    gmq_buf_unref(c->spare);
-    c->spare = gmq__buf_alloc(bytes.len, &data);
-    if (!c->spare)
-        return NULL;
-    c->spare_size = bytes.len;
-    memcpy(data, bytes.data, bytes.len);
-    return gmq_buf_ref(c->spare);
-}
-
 static void deliver(gmq__mclient *c, gmq__mqtt_message *message,
                     const mosquitto_property *properties)
 {
@@ -190,18 +170,15 @@ static void deliver(gmq__mclient *c, gmq__mqtt_message *message,
     size_t pairs = count_pairs(properties);
     if (pairs > FEW_PROPERTIES)
         list = gmq__malloc(pairs * sizeof *list);
-    gmq_buf *payload = payload_of(c, message->payload);
     /* where memory is short, the message is lost as if the broker had dropped it */
-    if (list && payload && read_pairs(properties, list, &message->nproperties)) {
+    if (list && read_pairs(properties, list, &message->nproperties)) {
         mosquitto_property_read_int32(properties, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL,
                                       &message->expiry_s, false);
         message->properties = list;
-        message->payload = gmq__buf_span(payload);
-        c->sink.message(c->sink.ctx, message, payload);
+        c->sink.message(c->sink.ctx, message, NULL);
     }
     if (list)
         free_pairs(list, message->nproperties);
-    gmq_buf_unref(payload);
     if (list != few)
         gmq__free(list);
 }

@@ -122,8 +122,6 @@ static void keep(gmq__mclient *c, int64_t now)
         gmq__mclient_end(c, GMQ__T_LOST, GMQ__MQTT_UNSPECIFIED,
                          "connection lost: nothing was heard for one and a half keep alives");
     } else if (now >= ping_due(c)) {
-        gmq_buf_unref(c->spare); /* it is quiet */
-        c->spare = NULL;
         c->last_misc = now;
         c->unsent++;
         mosquitto_loop_misc(c->handle);

@@ -34,26 +34,6 @@ static void filled_in_by_the_maker(void **state)
     gmq_buf_unref(buf);
 }
 
-static void refilled_by_its_only_holder(void **state)
-{
-    (void)state;
-    uint8_t *data = NULL;
-    gmq_buf *buf = gmq__buf_alloc(5, &data);
-    assert_non_null(buf);
-    memcpy(data, "first", 5);
-    gmq_buf *slice = gmq__buf_slice(buf, 1, 2);
-    assert_false(gmq__buf_refill(buf, gmq__span_str("next")));
-    assert_true(gmq__span_equal_str(gmq__buf_span(slice), "ir"));
-    gmq_buf_unref(slice);
-    assert_true(gmq__buf_refill(buf, gmq__span_str("next")));
-    assert_true(gmq__span_equal_str(gmq__buf_span(buf), "next"));
-    assert_true(gmq__buf_refill(buf, gmq__span_of(NULL, 0)));
-    assert_int_equal(gmq_buf_len(buf), 0);
-    assert_true(gmq__buf_refill(buf, gmq__span_str("whole")));
-    assert_true(gmq__span_equal_str(gmq__buf_span(buf), "whole"));
-    gmq_buf_unref(buf);
-}
-
 static void empty_ones_have_data_too(void **state)
 {
     (void)state;
@@ -176,7 +156,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(copies),
         cmocka_unit_test(filled_in_by_the_maker),
-        cmocka_unit_test(refilled_by_its_only_holder),
         cmocka_unit_test(empty_ones_have_data_too),
         cmocka_unit_test(misuse),
         cmocka_unit_test(taking_over),

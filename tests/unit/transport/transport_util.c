@@ -34,7 +34,7 @@ static void on_message(void *ctx, const gmq__mqtt_message *message, gmq_buf *pay
 {
     peer *p = ctx;
     begin(p);
-    if (gmq__buf_span(payload).data != message->payload.data)
+    if (payload && gmq__buf_span(payload).data != message->payload.data)
         abort();
     p->messages = grow(p->messages, p->nmessages, sizeof *p->messages);
     gmq__packet *copy = gmq__packet_copy(message);
