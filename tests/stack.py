@@ -15,13 +15,23 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("GMQ_BUILD_DIR", ROOT / "build")).resolve()
 GATEWAY = BUILD / "bin" / "grpc-mqtt-gateway"
 PROXY = BUILD / "bin" / "grpc-mqtt-proxy"
-PATIENCE = 20  # seconds that something may take; no test waits for that on its good path
+PATIENCE = 60  # seconds that something may take; no test waits for that on its good path
+
+
+_reserved = []
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port of 127.0.0.1 that nobody else is given from here on.
+
+    A socket stays bound to it, which does not listen: to connect is refused, and whoever asks for
+    this very port, with SO_REUSEADDR as all servers do, gets it.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    _reserved.append(holder)
+    return holder.getsockname()[1]
 
 
 class Process:
@@ -155,6 +165,7 @@ class Wire:
 
     def __init__(self, port):
         self._to, self._frozen, self._over = port, threading.Event(), threading.Event()
+        self._freezes = 0  # a connection that is older than the last of them stays frozen
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._sockets = []
@@ -167,30 +178,33 @@ class Wire:
             except OSError:
                 return
             self._sockets.append(near)
+            freezes = self._freezes
             if not self._frozen.is_set():  # else: connected, and never answered
                 far = socket.create_connection(("127.0.0.1", self._to))
                 self._sockets.append(far)
-                threading.Thread(target=self._forward, args=(near, far), daemon=True).start()
+                words = (near, far, freezes)
+                threading.Thread(target=self._forward, args=words, daemon=True).start()
 
-    def _forward(self, near, far):
+    def _forward(self, near, far, freezes):
         try:
-            while not (self._frozen.is_set() or self._over.is_set()):
+            while freezes == self._freezes and not self._over.is_set():
                 for ready in select.select([near, far], [], [], 0.05)[0]:
-                    if not self._pass(ready, far if ready is near else near):
+                    if not self._pass(ready, far if ready is near else near, freezes):
                         near.close()
                         far.close()
                         return
         except (OSError, ValueError):
             pass  # one of them was closed meanwhile
 
-    def _pass(self, ready, other):
+    def _pass(self, ready, other, freezes):
         data = ready.recv(65536)
-        if data and not self._frozen.is_set():
+        if data and freezes == self._freezes:
             other.sendall(data)
         return bool(data)
 
     def freeze(self):
         self._frozen.set()
+        self._freezes += 1
 
     def thaw(self):
         """For new connections; what was frozen stays so."""

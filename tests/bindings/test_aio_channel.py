@@ -134,7 +134,7 @@ async def test_timeout(echo):
                 await channel.unary_unary(HANG)(b"", timeout=timeout)
             assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             assert caught.value.details() == "Deadline Exceeded"
-        stream = channel.stream_stream(HANG_STREAM)(timeout=0.3)
+        stream = channel.stream_stream(HANG_STREAM)(timeout=2)
         assert await stream.read() == b"first"
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stream.read()

@@ -8,7 +8,7 @@ import asyncio
 import grpc
 import grpc.aio
 import pytest
-from aio_support import SOON, aio, check_status, everything, later_grpcio, open_channel
+from aio_support import SOON, aio, check_status, everything, later_grpcio, open_channel, soon, until
 from echo_servers import BIDI, CLIENT_STREAM, HANG, HANG_STREAM, SERVER_STREAM, UNARY
 
 STEER = (("x-initial", "first"), ("x-trailing", "last"))
@@ -145,10 +145,13 @@ async def test_interceptor_that_raises(echo):
 async def test_cancel_an_intercepted_call(echo):
     """Before the interceptor goes on, while the call runs, and after."""
 
+    begun = asyncio.Event()
+
     class Slow(grpc.aio.UnaryUnaryClientInterceptor):
         async def intercept_unary_unary(self, continuation, details, request):
             if request == b"before":
-                await asyncio.sleep(SOON)
+                begun.set()
+                await asyncio.sleep(5 * SOON)
             call = await continuation(details, request)
             if request == b"after":
                 call.cancel()
@@ -156,10 +159,14 @@ async def test_cancel_an_intercepted_call(echo):
 
     async with open_channel(echo, None, [Slow()]) as channel:
         for request in (b"before", b"while", b"after"):
+            echo.entered.clear()
             call = channel.unary_unary(HANG)(request)
             seen = []
             call.add_done_callback(seen.append)
-            await asyncio.sleep(0.1)
+            if request == b"before":
+                await soon(begun.wait())
+            else:
+                await until(echo.entered.is_set if request == b"while" else call.done)
             assert call.cancel() is (request != b"after")
             with pytest.raises(asyncio.CancelledError):
                 await call

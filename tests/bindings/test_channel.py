@@ -11,7 +11,7 @@ import grpc
 import pytest
 from echo_servers import BIDI, CLIENT_STREAM, HANG, HANG_STREAM, SERVER_STREAM, UNARY
 
-SOON = 20  # s; nothing waits so long unless it fails
+SOON = 60  # s; nothing waits so long unless it fails
 
 
 def terminated(call, code, details=None):

@@ -44,6 +44,12 @@ static void until_ready(gmq_queue *queue)
 
 void rig_open(rig *r, const Demo__V1__Demo_Handlers *handlers, void *self)
 {
+    rig_open_with(r, "", handlers, self);
+}
+
+void rig_open_with(rig *r, const char *server_query, const Demo__V1__Demo_Handlers *handlers,
+                   void *self)
+{
     static int number;
     gmq_method_map *map;
     char url[128];
@@ -53,7 +59,7 @@ void rig_open(rig *r, const Demo__V1__Demo_Handlers *handlers, void *self)
     ok(demo__v1__demo_methods__add(map));
     ok(gmq_queue_new(&r->queue));
     ok(demo__v1__demo_server__new(&r->demo, handlers, self));
-    snprintf(url, sizeof url, "%s?send_buffer=4096", r->url); /* soon full */
+    snprintf(url, sizeof url, "%s%s", r->url, server_query);
     ok(gmq_server_new(&r->server, url, NULL, map, r->queue, 0));
     until_ready(r->queue);
     assert_int_equal(pthread_create(&r->thread, NULL, serve, r), 0);

@@ -24,6 +24,8 @@ typedef struct rig {
 extern const char *rig_dialect; /* what the channel speaks; at first "auto" */
 
 void rig_open(rig *r, const Demo__V1__Demo_Handlers *handlers, void *self);
+void rig_open_with(rig *r, const char *server_query, const Demo__V1__Demo_Handlers *handlers,
+                   void *self);
 void rig_stop_serving(rig *r); /* in order: FINISHED comes for every call */
 void rig_close(rig *r);        /* stops serving, where that has not been done */
 

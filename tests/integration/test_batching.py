@@ -20,7 +20,7 @@ from grpc_mqtt import gmq
 PROTOS = ROOT / "tests/fixtures/protos"
 COUNT = 50
 REQUESTS = [b"request %03d" % i for i in range(COUNT)]
-LONG = 2000  # ms of linger: a batch ends with its stream alone
+LONG = 60_000  # ms of linger: a batch ends with its stream alone
 
 # method, batching and levels given at run time (None: nothing) -> batching and levels that count
 TABLE = [

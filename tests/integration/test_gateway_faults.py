@@ -48,7 +48,7 @@ def test_watchdog_cancels_for_a_client_that_died(
 
 
 def test_heartbeats_keep_a_call_alive(broker, base, relay_protoset, start_gateway, server, client):
-    start_gateway(broker.url(base, watchdog_ms=1000), (relay_protoset, server.target))
+    start_gateway(broker.url(base, watchdog_ms=3000), (relay_protoset, server.target))
     lively, silent = (client.call(R + "Hang", b"", timeout_s=600) for _ in range(2))
     assert server.hanging.get(timeout=20) and server.hanging.get(timeout=20)
 

@@ -63,7 +63,7 @@ def test_row_3_silence_is_repaired(
     broker, wire, base, channel_to, relay_protoset, start_gateway, server, whose, transport
 ):
     """The connection of one end dies unnoticed; a new one comes within the link timeout."""
-    mine = wire.url(base, keep_alive_s=5, connect_timeout_ms=500, transport=transport)
+    mine = wire.url(base, keep_alive_s=2, connect_timeout_ms=500, transport=transport)
     url = broker.url(base)
     start_gateway(mine if whose == "gateway" else url, (relay_protoset, server.target))
     channel = channel_to(mine if whose == "client" else url)

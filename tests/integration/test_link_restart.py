@@ -132,7 +132,7 @@ def test_broker_restarts_in_the_middle(own_broker, base, connect, service, qos, 
 def test_broker_away_for_longer_than_the_link_timeout(
     own_broker, base, connect, service, transport
 ):
-    channel = connect(own_broker, base, dialect="link", transport=transport, link_timeout_ms=1000)
+    channel = connect(own_broker, base, dialect="link", transport=transport, link_timeout_ms=4000)
     calls, streams = begin(channel)
     for _ in range(100 + 20):
         assert service.waiting.acquire(timeout=PATIENCE)

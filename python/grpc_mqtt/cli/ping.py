@@ -239,16 +239,17 @@ def _series(check: Any, base: str, args: argparse.Namespace, times: _Times) -> N
     pairs = _rpc.metadata(args.header)
     while args.count is None or times.sent < args.count:
         due = time.monotonic() + args.interval
-        times.sent += 1
         try:
             ms, answer = _ping(check, args, pairs)
         except grpc.RpcError as error:
+            times.sent += 1  # not before: one that is interrupted is not lost
             failed: Any = error
             if not times.ms:
                 raise
             line = f"{failed.code().name}: {advice(one_line(failed.details()))}"
             print(f"seq={times.sent} {line}", file=sys.stderr, flush=True)
         else:
+            times.sent += 1
             times.ms.append(ms)
             if not args.json:
                 print(
