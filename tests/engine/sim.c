@@ -491,10 +491,16 @@ void sim_inject(sim_peer *to, const char *topic, const void *payload, size_t len
     sim_settle(to->sim);
 }
 
-bool sim_one_seed(void) { return getenv("GMQ_SEED") != NULL; }
-
-uint64_t sim_seed(uint64_t fallback)
+bool sim_seeds(uint64_t many, uint64_t *first, uint64_t *last)
 {
     const char *text = getenv("GMQ_SEED");
-    return text ? strtoull(text, NULL, 0) : fallback;
+    char *rest;
+    *first = 1;
+    *last = many;
+    if (!text)
+        return false;
+    *first = *last = strtoull(text, &rest, 0);
+    if (*rest == '-')
+        *last = strtoull(rest + 1, NULL, 0);
+    return *first == *last;
 }

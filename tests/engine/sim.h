@@ -79,7 +79,8 @@ bool sim_run_until(sim *s, int64_t duration, bool (*done)(void *ctx), void *ctx)
  * once. */
 void sim_inject(sim_peer *to, const char *topic, const void *payload, size_t len, int64_t i);
 
-uint64_t sim_seed(uint64_t fallback); /* GMQ_SEED of the environment, else fallback */
-bool sim_one_seed(void);              /* GMQ_SEED is set: run that alone */
+/* The schedules to run: 1 to `many`, or what GMQ_SEED says, a seed or a range as 1001-500000.
+ * true = a single one, worth many words. */
+bool sim_seeds(uint64_t many, uint64_t *first, uint64_t *last);
 
 #endif
