@@ -241,11 +241,24 @@ static void publish(sim_peer *peer, const gmq__output *out)
     ack_later(peer, out->token, reason, true);
 }
 
+static bool refused(const sim_peer *peer, const gmq__output *out)
+{
+    bool found = peer->refuse_subscribe;
+    for (size_t at = 0; at < out->nfilters && peer->refuse_filter; at++) {
+        char filter[300];
+        snprintf(filter, sizeof filter, "%.*s", (int)out->filters[at].len,
+                 (const char *)out->filters[at].data);
+        found = found || strstr(filter, peer->refuse_filter);
+    }
+    return found;
+}
+
 static void subscribe(sim_peer *peer, const gmq__output *out)
 {
+    bool no = refused(peer, out);
     assert(out->nfilters >= 1 && out->nfilters <= 8);
     peer->subscribes++;
-    for (size_t at = 0; at < out->nfilters && !peer->refuse_subscribe; at++) {
+    for (size_t at = 0; at < out->nfilters && !no; at++) {
         assert(peer->nfilters < sizeof peer->filters / sizeof *peer->filters);
         char *copy = malloc(out->filters[at].len + 1);
         memcpy(copy, out->filters[at].data, out->filters[at].len);
@@ -253,7 +266,7 @@ static void subscribe(sim_peer *peer, const gmq__output *out)
         peer->filters[peer->nfilters++] = copy;
         send_retained(peer, copy);
     }
-    ack_later(peer, out->token, peer->refuse_subscribe ? GMQ__MQTT_NOT_AUTHORIZED : 0, false);
+    ack_later(peer, out->token, no ? GMQ__MQTT_NOT_AUTHORIZED : 0, false);
 }
 
 static void unsubscribe(sim_peer *peer, const gmq__output *out)

@@ -35,7 +35,8 @@ struct sim_peer {
     sim_on_event *on_event;
     sim_on_publish *on_publish; /* may be NULL */
     bool connected, hold_acks, refuse_subscribe;
-    int refuse_publish; /* 0, or the reason of each PUBACK */
+    const char *refuse_filter; /* SUBSCRIBEs with this in a filter are refused; or NULL */
+    int refuse_publish;        /* 0, or the reason of each PUBACK */
     uint32_t in_flight, most_in_flight;
     uint64_t publishes, subscribes, unsubscribes; /* numbers of each sent */
     unsigned connection; /* grows with each: what was on its way to an earlier one is lost */
