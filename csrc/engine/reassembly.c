@@ -88,8 +88,8 @@ gmq__reassembly_verdict gmq__reassembly_put(gmq__reassembly *r, const gmq__order
         *message = packet->payload;
         return GMQ__REASSEMBLY_WHOLE;
     }
-    /* every slice of a cut message has at least one byte */
-    if (packet->position >= packet->npackets || packet->npackets > limit || !packet->payload.len)
+    /* nobody cuts a message into more slices than it has bytes */
+    if (packet->position >= packet->npackets || packet->npackets > limit)
         return GMQ__REASSEMBLY_MALFORMED;
     if (packet->position < r->next)
         return GMQ__REASSEMBLY_REPEATED;

@@ -106,8 +106,7 @@ static bool listening(const gmq__session *s)
 
 static bool fail(gmq__fault *fault, int32_t code, const char *text)
 {
-    fault->code = code;
-    fault->text = text;
+    *fault = (gmq__fault){code, text, 0};
     return false;
 }
 
@@ -221,8 +220,11 @@ bool gmq__session_unpack(int level, size_t limit, gmq_buf *buf, gmq__span in, gm
         return true;
     }
     gmq__bytes_free(&plain);
-    if (status == GMQ_E_PARSE)
-        return fail(fault, GMQ_CODE_INTERNAL, "message does not decompress");
+    if (status == GMQ_E_PARSE) {
+        fail(fault, GMQ_CODE_INTERNAL, "message does not decompress");
+        fault->rerror = GMQ__RERROR_INVALID_MESSAGE;
+        return false;
+    }
     return fail(fault, GMQ_CODE_RESOURCE_EXHAUSTED,
                 status == GMQ_E_TOO_LARGE ? gmq_error_text() : "out of memory");
 }
@@ -254,8 +256,9 @@ static bool element(gmq__engine *engine, gmq__session *s, int level, gmq_buf *bu
 bool gmq__session_elements(gmq__engine *engine, gmq__session *s, int level, gmq_buf *buf,
                            const gmq__chunk *chunk, gmq__fault *fault)
 {
-    gmq__span elems = chunk->elems, elem;
-    while (gmq__chunk_next(&elems, &elem))
+    gmq__chunk walk = *chunk;
+    gmq__span elem;
+    while (gmq__chunk_next(&walk, &elem))
         if (!element(engine, s, level, buf, elem, fault))
             return false;
     return true;
@@ -397,7 +400,7 @@ bool gmq__session_publish_packet(gmq__engine *engine, gmq__session *s, gmq__outp
     engine->properties[0].key = gmq__span_str("i");
     engine->properties[0].value = gmq__span_of(engine->digits, 0);
     message->properties = engine->properties;
-    message->nproperties = engine->limits.properties ? 1 : 0;
+    message->nproperties = engine->limits.properties && !s->unnumbered ? 1 : 0;
     if (message->nproperties && asks_for_more(engine, s))
         engine->properties[message->nproperties++] = error_metadata;
     size_t slice = s->outbox.position ? s->outbox.slice : slice_len(engine, s, message), user = 0;

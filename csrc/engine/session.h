@@ -73,6 +73,7 @@ typedef struct gmq__session {
     /* server */
     bool unknown; /* the method: its kind is still to be said, until then it counts as unary */
     int64_t heard_at;
+    bool unnumbered;       /* its packets go without `i` */
     bool error_metadata;   /* the client asked for it: GMQ__SESSION_ERROR_METADATA */
     gmq_metadata *initial; /* unary, client streaming: wait for the response */
     gmq_buf *body;
@@ -112,10 +113,12 @@ static inline gmq__span gmq__session_sid(const gmq__session *s)
     return gmq__span_of(s->sid, s->sid_len);
 }
 
-/* What makes a call fail. */
+/* What makes a call fail. `rerror`: the RError under which the reference knows it, by which a
+ * server says so beside the code; 0 = none. */
 typedef struct gmq__fault {
     int32_t code;
     const char *text;
+    int32_t rerror;
 } gmq__fault;
 
 /* In tables of the engine; `sid` may be empty with room for GMQ__SID_LEN characters. Errors:

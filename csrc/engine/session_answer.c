@@ -14,7 +14,7 @@ static void fail(gmq__engine *engine, gmq__session *s, gmq__fault fault, int64_t
 static void fail_str(gmq__engine *engine, gmq__session *s, int32_t code, const char *text,
                      int64_t now)
 {
-    gmq__fault fault = {code, text};
+    gmq__fault fault = {.code = code, .text = text};
     fail(engine, s, fault, now);
 }
 
@@ -92,7 +92,7 @@ static bool take_response_initial(gmq__engine *engine, gmq__session *s, gmq__res
 static bool take_unary(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__response *response,
                        gmq__fault *fault)
 {
-    gmq__fault nomem = {GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory"};
+    gmq__fault nomem = {.code = GMQ_CODE_RESOURCE_EXHAUSTED, .text = "out of memory"};
     *fault = nomem;
     if (!take_response_initial(engine, s, response))
         return false;

@@ -435,14 +435,15 @@ void gmq__session_client_message(gmq__engine *engine, const gmq__mqtt_message *m
     gmq__session *s = NULL;
     if (parts.kind == GMQ__TOPIC_SESSION)
         s = gmq__pool_owner(&state_of(engine)->pool, parts.sid);
-    if (!s || s->phase != GMQ__SESSION_OPEN ||
-        gmq__packet_decode(message->payload, &packet) != GMQ_OK) {
+    if (!s || s->phase != GMQ__SESSION_OPEN) {
         engine->stats.ignored++;
         return;
     }
+    gmq__fault fault = {.code = GMQ_CODE_INTERNAL, .text = "a packet of the answer does not parse"};
+    bool is_packet = gmq__packet_decode(message->payload, &packet) == GMQ_OK;
     gmq__order_packet in = {payload, packet.payload, packet.position, packet.npackets};
-    gmq__fault fault;
-    if (!gmq__session_packet(engine, s, message, &in, gmq__session_answer, now, &fault))
+    if (!is_packet ||
+        !gmq__session_packet(engine, s, message, &in, gmq__session_answer, now, &fault))
         fail_str(engine, s, fault.code, fault.text, now);
     if (s->phase == GMQ__SESSION_OPEN)
         gmq__session_client_rearm(engine, s);

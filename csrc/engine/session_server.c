@@ -10,8 +10,6 @@
 #define CLOSING_MOST                                                                               \
     1024 /* refusals that wait for the transport; above, strangers get no answer                   \
           */
-#define RERROR_NO_PARSE_EMBEDDED 3
-#define RERROR_INVALID_METADATA  14
 
 static gmq__session_state *state_of(const gmq__engine *engine)
 {
@@ -117,6 +115,20 @@ static void end_with_error(gmq__engine *engine, gmq__session *s, int32_t rerror,
     close_session(engine, s, GMQ_CODE_INTERNAL, "", now);
 }
 
+/* Of what the peer sent wrong: as end(), in the words of the reference where it has some. */
+static void end_fault(gmq__engine *engine, gmq__session *s, const gmq__fault *fault, int64_t now)
+{
+    if (!fault->rerror) {
+        end(engine, s, fault->code, fault->text, true, now);
+        return;
+    }
+    gmq__remote_error error = {.type = fault->rerror, .message = gmq__span_str(fault->text)};
+    gmq__session_drop_sending(engine, s, true);
+    gmq__session_reply_dropped(s);
+    gmq__session_reply_error(engine, s, &error);
+    close_session(engine, s, fault->code, fault->text, now);
+}
+
 /* ---- The Request ---- */
 
 static bool levels_valid(const gmq__rpc_options *o)
@@ -158,8 +170,7 @@ static bool take_message(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq
     size_t offset = plain.len ? (size_t)(plain.data - (const uint8_t *)gmq_buf_data(holder)) : 0;
     gmq_buf *slice = gmq__buf_slice(holder, offset, plain.len);
     gmq_buf_unref(holder);
-    fault->code = GMQ_CODE_RESOURCE_EXHAUSTED;
-    fault->text = "out of memory";
+    *fault = (gmq__fault){.code = GMQ_CODE_RESOURCE_EXHAUSTED, .text = "out of memory"};
     return slice && gmq__call_message(engine, &s->call, slice) &&
            gmq__call_half_closed(engine, &s->call);
 }
@@ -167,7 +178,7 @@ static bool take_message(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq
 static void begin(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__request *request,
                   int64_t now)
 {
-    gmq__fault fault = {GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory"};
+    gmq__fault fault = {.code = GMQ_CODE_RESOURCE_EXHAUSTED, .text = "out of memory"};
     bool stream = gmq__rpc_client_streams(s->call.kind);
     gmq_metadata *md = request->metadata;
     request->metadata = NULL;
@@ -181,7 +192,7 @@ static void begin(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__reque
         ok = take_message(engine, s, buf, request->message, &fault);
     s->half_closed = !stream && !s->unknown;
     if (!ok)
-        end(engine, s, fault.code, fault.text, true, now);
+        end_fault(engine, s, &fault, now);
     else
         rearm(engine, s);
 }
@@ -203,7 +214,7 @@ static void take_request(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq
         status = gmq__fail(GMQ_E_PARSE, "option out of range in the request");
     }
     if (status == GMQ_E_PARSE) {
-        end_with_error(engine, s, RERROR_NO_PARSE_EMBEDDED, 0, gmq__span_str(gmq_error_text()),
+        end_with_error(engine, s, GMQ__RERROR_NO_PARSE_EMBEDDED, 0, gmq__span_str(gmq_error_text()),
                        now);
         return;
     }
@@ -219,7 +230,7 @@ static void take_request(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq
     if (s->deadline <= now)
         end(engine, s, GMQ_CODE_DEADLINE_EXCEEDED, "Deadline Exceeded", true, now);
     else if (!gmq__metadata_legal(request.metadata)) /* in the reference gRPC refuses it so */
-        end_with_error(engine, s, RERROR_INVALID_METADATA, 0, gmq__span_str(""), now);
+        end_with_error(engine, s, GMQ__RERROR_INVALID_METADATA, 0, gmq__span_str(""), now);
     else
         begin(engine, s, buf, &request, now);
     gmq_metadata_free(request.metadata);
@@ -231,7 +242,8 @@ static void take_chunk(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__
     gmq_buf *holder;
     gmq__span plain;
     gmq__chunk chunk;
-    gmq__fault fault = {GMQ_CODE_INTERNAL, "a chunk of the stream does not parse"};
+    gmq__fault fault = {GMQ_CODE_INTERNAL, "a chunk of the stream does not parse",
+                        GMQ__RERROR_NO_PARSE_BINARY};
     int level = s->options.client_level;
     bool ok = gmq__session_unpack(level, gmq__session_wire_limit(engine), buf, wire, &holder,
                                   &plain, &fault);
@@ -244,7 +256,7 @@ static void take_chunk(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__
         gmq_buf_unref(holder);
     }
     if (!ok)
-        end(engine, s, fault.code, fault.text, true, now);
+        end_fault(engine, s, &fault, now);
     else if (chunk.kind == GMQ__CHUNK_ERROR)
         end(engine, s, GMQ_CODE_CANCELLED, "the client's stream failed", true, now);
     else if (s->half_closed && !gmq__call_half_closed(engine, &s->call))
@@ -274,6 +286,9 @@ static void consume(gmq__engine *engine, gmq__session *s, gmq_buf *buf, gmq__spa
 }
 
 /* ---- Packets ---- */
+
+static const gmq__fault not_a_packet = {GMQ_CODE_INTERNAL, "not a packet",
+                                        GMQ__RERROR_NO_PARSE_BINARY};
 
 /* A session for a first packet. NULL: no memory. */
 static gmq__session *open_session(gmq__engine *engine, const gmq__topic_parts *parts,
@@ -306,8 +321,7 @@ static void refuse(gmq__engine *engine, gmq__session *s, bool known, bool full, 
     else if (full)
         end(engine, s, GMQ_CODE_RESOURCE_EXHAUSTED, "too many calls on this server", true, now);
     else
-        end_with_error(engine, s, GMQ__RERROR_NO_PARSE_BINARY, 0, gmq__span_str("not a packet"),
-                       now);
+        end_fault(engine, s, &not_a_packet, now);
 }
 
 /* First packet of a session, or a stray one. NULL: it was refused, or there is nothing to answer.
@@ -352,32 +366,39 @@ static void take_packet(gmq__engine *engine, const gmq__topic_parts *parts,
     engine->stats.ignored += !is_packet;
     if (!s)
         s = admit(engine, parts, is_packet, now);
-    if (!s || !is_packet)
+    if (!s)
         return;
     s->heard_at = now;
     s->error_metadata = s->error_metadata || gmq__session_asked_for_more(message);
     if (s->phase == GMQ__SESSION_ENDING) /* its answer is given */
         return;
     gmq__order_packet in = {payload, packet.payload, packet.position, packet.npackets};
-    gmq__fault fault;
-    if (!gmq__session_packet(engine, s, message, &in, consume, now, &fault))
-        end(engine, s, fault.code, fault.text, true, now);
-    else
+    gmq__fault fault = not_a_packet;
+    if (is_packet && gmq__session_packet(engine, s, message, &in, consume, now, &fault))
         rearm(engine, s);
+    else
+        end_fault(engine, s, &fault, now);
 }
 
 /* A client that is still alive has not got the end of a session that is over for us: a packet of
- * its answer was lost. The number after the last one makes it see the hole. */
-static void remind(gmq__engine *engine, const gmq__topic_parts *parts, uint64_t next_i, int64_t now)
+ * its answer was lost. The number after the last one makes it see the hole. A session that we have
+ * never heard of is one of our former life, and how far it got is not known: the answer has no
+ * number, and is taken at once. */
+static void remind(gmq__engine *engine, const gmq__topic_parts *parts, int64_t now)
 {
+    uint64_t next_i = 0;
+    bool known = gmq__tombstones_find(&state_of(engine)->tombstones, parts->sid, &next_i);
+    engine->stats.ignored += !known;
     if (state_of(engine)->nclosing >= CLOSING_MOST)
         return;
     gmq__session *s;
     if (gmq__session_new(&s, engine, 0, GMQ_RPC_UNARY, gmq__span_of("/", 1), parts->sid) != GMQ_OK)
         return;
     s->next_i = next_i;
-    gmq__session_reply_status(engine, s, GMQ_CODE_UNAVAILABLE, gmq__span_str("the call is over"),
-                              NULL);
+    s->unnumbered = !known;
+    gmq__session_reply_status(
+        engine, s, GMQ_CODE_UNAVAILABLE,
+        gmq__span_str(known ? "the call is over" : "the server does not know the call"), NULL);
     close_session(engine, s, GMQ_CODE_UNAVAILABLE, "", now);
 }
 
@@ -385,12 +406,10 @@ static void take_control(gmq__engine *engine, const gmq__topic_parts *parts, gmq
                          int64_t now)
 {
     int32_t control = GMQ__CONTROL_UNKNOWN;
-    uint64_t next_i;
     gmq__session *s = gmq__map_get(&state_of(engine)->by_sid, parts->sid);
     bool parsed = gmq__control_decode(payload, &control) == GMQ_OK;
-    if (parsed && !s && control == GMQ__CONTROL_ALIVE &&
-        gmq__tombstones_find(&state_of(engine)->tombstones, parts->sid, &next_i)) {
-        remind(engine, parts, next_i, now);
+    if (parsed && !s && control == GMQ__CONTROL_ALIVE) {
+        remind(engine, parts, now);
         return;
     }
     if (!s || !parsed) {
@@ -643,11 +662,11 @@ void gmq__session_server_cancel(gmq__engine *engine, gmq__session *s, int32_t co
 /* What came while the kind was not known, in its turn. */
 static void take_held(gmq__engine *engine, gmq__session *s, const gmq__backlog *held, int64_t now)
 {
-    gmq__fault fault = {GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory"};
+    gmq__fault fault = {.code = GMQ_CODE_RESOURCE_EXHAUSTED, .text = "out of memory"};
     s->half_closed = !gmq__rpc_client_streams(s->call.kind);
     if (s->half_closed &&
         !take_message(engine, s, held->rows[0], gmq__buf_span(held->rows[0]), &fault)) {
-        end(engine, s, fault.code, fault.text, true, now);
+        end_fault(engine, s, &fault, now);
         return;
     }
     for (size_t at = 1; at < held->count; at++)

@@ -15,17 +15,15 @@ static gmq_status check_elems(gmq__span elems)
     return got < 0 ? gmq__fail(GMQ_E_PARSE, "chunk: malformed element") : GMQ_OK;
 }
 
-/* Elems that stands twice would be one list; nobody writes that, and one view cannot show it:
- * refused, not lost. */
-static gmq_status take_elems(const gmq__pb_field *field, gmq__chunk *out)
+static gmq_status take_elems(const gmq__pb_field *field, gmq__span rest, gmq__chunk *out)
 {
     if (field->type != GMQ__PB_BYTES)
         return gmq__fail(GMQ_E_PARSE, "chunk: elements have wire type %d", (int)field->type);
-    if (out->kind == GMQ__CHUNK_ELEMS && out->elems.len && field->bytes.len)
-        return gmq__fail(GMQ_E_PARSE, "chunk: two lists of elements");
-    out->kind = GMQ__CHUNK_ELEMS;
-    if (field->bytes.len)
+    if (out->kind != GMQ__CHUNK_ELEMS) {
+        out->kind = GMQ__CHUNK_ELEMS;
         out->elems = field->bytes;
+        out->rest = rest;
+    }
     return check_elems(field->bytes);
 }
 
@@ -38,7 +36,7 @@ gmq_status gmq__chunk_decode(gmq__span bytes, gmq__chunk *out)
     *out = (gmq__chunk){.kind = GMQ__CHUNK_END};
     while ((got = gmq__pb_next(&in, &field)) > 0) {
         has_error |= field.number == FIELD_ERROR;
-        gmq_status status = field.number == FIELD_ELEMS ? take_elems(&field, out) : GMQ_OK;
+        gmq_status status = field.number == FIELD_ELEMS ? take_elems(&field, in, out) : GMQ_OK;
         if (status != GMQ_OK)
             return status;
     }
@@ -50,16 +48,22 @@ gmq_status gmq__chunk_decode(gmq__span bytes, gmq__chunk *out)
     return gmq__remote_error_decode_field(bytes, FIELD_ERROR, &out->error);
 }
 
-bool gmq__chunk_next(gmq__span *elems, gmq__span *elem)
+bool gmq__chunk_next(gmq__chunk *chunk, gmq__span *elem)
 {
     gmq__pb_field field;
-    while (gmq__pb_next(elems, &field) > 0) {
-        if (field.number != FIELD_ELEM || field.type != GMQ__PB_BYTES)
-            continue;
-        *elem = field.bytes;
-        return true;
+    for (;;) {
+        while (gmq__pb_next(&chunk->elems, &field) > 0) {
+            if (field.number != FIELD_ELEM)
+                continue;
+            *elem = field.bytes;
+            return true;
+        }
+        do {
+            if (gmq__pb_next(&chunk->rest, &field) <= 0)
+                return false;
+        } while (field.number != FIELD_ELEMS);
+        chunk->elems = field.bytes;
     }
-    return false;
 }
 
 void gmq__chunk_put_elem(gmq__bytes *elems, gmq__span elem)

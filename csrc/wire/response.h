@@ -7,7 +7,10 @@
 enum { /* RError: the numbers that we write; all 28 are in rerror.c */
        GMQ__RERROR_UNKNOWN = 0,
        GMQ__RERROR_NO_PARSE_BINARY = 2,
+       GMQ__RERROR_NO_PARSE_EMBEDDED = 3,
        GMQ__RERROR_CALL_ERROR = 5,
+       GMQ__RERROR_INVALID_METADATA = 14,
+       GMQ__RERROR_INVALID_MESSAGE = 15,
        GMQ__RERROR_TIMEOUT = 20,
        GMQ__RERROR_SHUTDOWN = 21,
        GMQ__RERROR_BAD_STATUS_CODE = 23,

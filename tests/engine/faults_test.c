@@ -50,6 +50,34 @@ static void all_ok(uint64_t calls)
     }
 }
 
+/* ---- Row 7: the server killed, and back before the next heartbeat ---- */
+
+static void row_7_a_restarted_server_knows_no_call(void **state)
+{
+    (void)state;
+    for (int slices = 0; slices < 2; slices++) {
+        setup(NULL);
+        w->mute_handlers = true;
+        if (slices)
+            w->client_config.msg_size_limit = w->server_config.msg_size_limit = 64;
+        world_open(w);
+        for (uint64_t id = 1; id <= 4; id++)
+            world_start(w, id, (gmq_rpc_kind)(id % 4), 1, 100, -1, 0, false);
+        sim_run(&w->sim, 2 * SIM_S);
+        sim_restart(w->server, &w->server_config);
+        sim_connect(w->server);
+        assert_false(sim_run_until(&w->sim, 7 * SIM_S, world_all_done, w));
+        assert_true(sim_run_until(&w->sim, 2 * SIM_S, world_all_done, w)); /* a heartbeat */
+        for (uint64_t id = 1; id <= 4; id++) {
+            assert_int_equal(w->calls[id].code, GMQ_CODE_UNAVAILABLE);
+            assert_string_equal(w->calls[id].details, "the server does not know the call");
+        }
+        world_check_quiet(w);
+        teardown(NULL);
+    }
+    setup(NULL);
+}
+
 static void row_10_every_publish_doubled(void **state)
 {
     (void)state;
@@ -382,17 +410,74 @@ static void row_20_zstd_bomb_and_broken_frames(void **state)
     assert_int_equal(events_of_call, 0);
 }
 
-static void bytes_that_are_no_packet_leave_the_session_unharmed(void **state)
+/* ---- Malformed: INTERNAL, in the reference's words ---- */
+
+static void expect_rerror(size_t nth, int32_t type, const char *text)
+{
+    gmq__response response;
+    const record *r = sim_record_nth(GMQ__TOPIC_SESSION, nth);
+    assert_int_equal(gmq__response_decode(gmq__bytes_span(&r->message), 8192, &response), GMQ_OK);
+    assert_true(response.is_error);
+    assert_int_equal(response.error.type, type);
+    assert_false(response.error.has_status); /* the type says it, as from the reference */
+    assert_true(gmq__span_equal_str(response.error.message, text));
+}
+
+static void a_chunk(const char *sid, gmq__span chunk, int level)
+{
+    gmq__rpc_options options = {0, 0, (int8_t)level};
+    sim_request(w->server, sid, "Client", "", 50, options, 0);
+    sim_packet(w->server, sid, "Client", chunk, 0, 1, 1);
+}
+
+static void malformed_parts_of_a_stream_are_named(void **state)
+{
+    (void)state;
+    gmq__bytes frame = {0};
+    open_server_recorded();
+    a_chunk("garbage", gmq__span_str("\xff"), 0);
+    expect_rerror(0, GMQ__RERROR_NO_PARSE_BINARY, "a chunk of the stream does not parse");
+    assert_int_equal(gmq__zstd_compress(&frame, gmq__span_str("\x0a\x03\x0a\x01w"), 3), GMQ_OK);
+    a_chunk("cut", gmq__span_of(frame.data, frame.len - 1), 5);
+    expect_rerror(1, GMQ__RERROR_INVALID_MESSAGE, "message does not decompress");
+    gmq__bytes_put(&frame, frame.data, frame.len);
+    a_chunk("twice", gmq__bytes_span(&frame), 5);
+    expect_rerror(2, GMQ__RERROR_INVALID_MESSAGE, "message does not decompress");
+    sim_request(w->server, "packet", "Client", "", 50, plain, 0);
+    sim_inject(w->server, "base/grpc/request/packet/t-S/Client", "\xff\xff\xff", 3, 1);
+    expect_rerror(3, GMQ__RERROR_NO_PARSE_BINARY, "not a packet");
+    assert_int_equal(w->nof_server, 4);
+    assert_int_equal(world_stats(w->server).open_calls, 0);
+    gmq__bytes_free(&frame);
+}
+
+static void a_malformed_packet_of_the_answer(void **state)
+{
+    (void)state;
+    char topic[128];
+    world_open(w);
+    w->client->on_publish = sim_record;
+    recorded.swallow = true;
+    assert_int_equal(world_start(w, 1, GMQ_RPC_UNARY, 1, 100, -1, 0, false), GMQ_OK);
+    sim_run(&w->sim, 50 * SIM_MS);
+    snprintf(topic, sizeof topic, "base/grpc/session/%s",
+             sim_record_nth(GMQ__TOPIC_REQUEST, 0)->sid);
+    sim_inject(w->client, topic, "\x0a\x05hi", 4, 0);
+    assert_true(w->calls[1].finished);
+    assert_int_equal(w->calls[1].code, GMQ_CODE_INTERNAL);
+    assert_true(sim_record_has_control(GMQ__CONTROL_TERMINATE));
+}
+
+static void what_is_no_session_s_leaves_it_unharmed(void **state)
 {
     (void)state;
     open_server_recorded();
     sim_request(w->server, "s", "Client", "", 50, plain, 0);
     assert_int_equal(w->nof_server, 1);
-    sim_inject(w->server, "base/grpc/request/s/t-S/Client", "\xff\xff\xff", 3, 1);
     sim_inject(w->server, "base/grpc/request/s/t-S/Client/more", "\xff", 1, 1);
     sim_inject(w->server, "base/grpc/session/s/control", "\xff", 1, -1);
     sim_inject(w->server, "base/other", "x", 1, -1);
-    assert_int_equal(world_stats(w->server).ignored, 4);
+    assert_int_equal(world_stats(w->server).ignored, 3);
     assert_int_equal(recorded.n, 0);
     sim_packet(w->server, "s", "Client", gmq__span_str(""), 0, 1,
                1); /* the end of its stream is still taken */
@@ -677,6 +762,7 @@ static void misuse_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(row_7_a_restarted_server_knows_no_call, teardown),
         FAULT(row_10_every_publish_doubled),
         FAULT(row_12_reordered_within_256),
         cmocka_unit_test_teardown(row_13_one_publish_dropped_never_hangs, teardown),
@@ -694,7 +780,9 @@ int main(void)
         FAULT(row_19_reassemblies_never_finished),
         FAULT(row_19_under_a_total_cap),
         FAULT(row_20_zstd_bomb_and_broken_frames),
-        FAULT(bytes_that_are_no_packet_leave_the_session_unharmed),
+        FAULT(malformed_parts_of_a_stream_are_named),
+        FAULT(a_malformed_packet_of_the_answer),
+        FAULT(what_is_no_session_s_leaves_it_unharmed),
         FAULT(row_22_strangers_have_no_effect),
         FAULT(row_23_request_denied),
         FAULT(row_23_quota_exceeded),

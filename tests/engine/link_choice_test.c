@@ -1,5 +1,6 @@
 /* What comes before a link and after it: the look for presences, the choice of a dialect (M14), the
- * opening's expiry, goodbyes (M3, M4); and the linger of batched streams. */
+ * opening's expiry, goodbyes (M3, M4), presences (M28 to M30); and the linger of batched streams.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +231,138 @@ static void m3_a_server_says_goodbye(void **state)
     free(w);
 }
 
+/* ---- Presences ---- */
+
+static uint32_t presences;
+
+static bool count_presences(sim_peer *peer, const gmq__mqtt_message *message)
+{
+    (void)peer;
+    if (gmq__span_equal_str(message->topic, "base/grpc/server/s1")) {
+        assert_true(message->retain);
+        assert_int_equal(message->qos, 1);
+        assert_int_equal(peer->nfilters, 5); /* two of sessions, three of links: all granted */
+        presences++;
+    }
+    return true;
+}
+
+static void m28_when_a_server_announces_itself(void **state)
+{
+    (void)state;
+    world *w = made(GMQ__SPEAK_LINK, GMQ__SPEAK_BOTH);
+    world_open(w);
+    w->server->on_publish = count_presences;
+    presences = 0;
+    for (uint32_t round = 1; round <= 2; round++) {
+        sim_disconnect(w->server, GMQ_CODE_UNAVAILABLE, "cut");
+        sim_publish(&w->sim, "base/grpc/server/s1", NULL, 0, true); /* its Will */
+        sim_connect(w->server);
+        sim_run(&w->sim, SIM_S);
+        assert_int_equal(presences, round);
+    }
+    static const char *const services[] = {"t.S", "t.T", NULL};
+    gmq__engine_services(w->server->engine, services);
+    sim_run(&w->sim, SIM_S);
+    assert_int_equal(presences, 3);
+    sim_disconnect(w->server, GMQ_CODE_UNAVAILABLE, "cut");
+    w->server->refuse_subscribe = true; /* who cannot be asked does not say that he is there */
+    sim_connect(w->server);
+    sim_run(&w->sim, SIM_S);
+    assert_int_equal(presences, 3);
+    world_free(w);
+    free(w);
+}
+
+static uint32_t openings;
+
+static bool count_openings(sim_peer *peer, const gmq__mqtt_message *message)
+{
+    (void)peer;
+    openings += gmq__span_equal_str(message->topic, "base/grpc/link/c1");
+    return true;
+}
+
+static void nobody_is_there(bool no_properties, const char *details)
+{
+    world *w = made(GMQ__SPEAK_LINK, GMQ__SPEAK_BOTH);
+    w->sim.faults.no_properties = no_properties;
+    world_connect(w);
+    sim_disconnect(w->server, GMQ_CODE_UNAVAILABLE, "away");
+    sim_publish(&w->sim, "base/grpc/server/s1", NULL, 0, true);
+    w->client->on_publish = count_openings;
+    openings = 0;
+    sim_run(&w->sim, SIM_S);
+    world_start(w, 1, GMQ_RPC_UNARY, 1, 100, 60 * SIM_S, 0, false);
+    sim_run(&w->sim, 100 * SIM_MS);
+    assert_int_equal(w->calls[1].code, GMQ_CODE_UNAVAILABLE);
+    assert_string_equal(w->calls[1].details, details);
+    assert_int_equal(openings, no_properties ? 0 : 1);
+    world_start(w, 2, GMQ_RPC_UNARY, 1, 100, -1, 0, true); /* after 1 s, 1.6 s, 2.6 s ... */
+    openings = 0;
+    sim_run(&w->sim, 60 * SIM_S);
+    assert_false(w->calls[2].finished);
+    assert_in_range(openings, no_properties ? 0 : 6, 8);
+    sim_connect(w->server);
+    sim_run(&w->sim, 100 * SIM_MS); /* its presence is enough */
+    assert_true(w->calls[2].finished);
+    assert_int_equal(w->calls[2].code, 0);
+    ended(w);
+}
+
+static void m29_looked_for_in_vain(void **state)
+{
+    (void)state;
+    nobody_is_there(false, "no server listens at this base topic");
+    nobody_is_there(true, "no server is announced at base");
+}
+
+static void m29_presences_that_may_not_be_read(void **state)
+{
+    (void)state;
+    world *w = made(GMQ__SPEAK_LINK, GMQ__SPEAK_BOTH);
+    w->sim.faults.no_properties = true;
+    world_connect(w);
+    sim_run(&w->sim, SIM_S);
+    sim_disconnect(w->client, GMQ_CODE_UNAVAILABLE, "cut");
+    w->client->refuse_filter = "grpc/server";
+    sim_connect(w->client);
+    sim_run(&w->sim, SIM_S);
+    one_call(w, 1);
+    ended(w);
+}
+
+static void m30_new_calls_go_to_who_is_there(void **state)
+{
+    (void)state;
+    world *w = made(GMQ__SPEAK_LINK, GMQ__SPEAK_BOTH);
+    world_open(w);
+    w->mute_handlers = true;
+    world_start(w, 1, GMQ_RPC_BIDI_STREAMING, 1, 100, 60 * SIM_S, 0, false);
+    sim_run(&w->sim, SIM_S);
+    assert_int_equal(w->calls[1].runs, 1);
+    w->mute_handlers = false;
+    gmq__engine_config second = w->server_config;
+    second.link.server_id = gmq__span_str("s2");
+    memcpy(second.link.instance, "instance", 8);
+    sim_peer *other = sim_add(&w->sim, &second, w->server->on_event, w);
+    sim_connect(other);
+    sim_run(&w->sim, SIM_S);
+    w->server->cut_off = true;
+    sim_publish(&w->sim, "base/grpc/server/s1", NULL, 0, true);
+    sim_run(&w->sim, 100 * SIM_MS);
+    world_start(w, 2, GMQ_RPC_UNARY, 1, 100, 60 * SIM_S, 0, false);
+    sim_run(&w->sim, SIM_S);
+    assert_true(w->calls[2].finished); /* and the old one is still waited for */
+    assert_int_equal(w->calls[2].code, 0);
+    assert_int_equal(world_stats(other).calls_started, 1);
+    assert_false(w->calls[1].finished);
+    sim_run(&w->sim, 5 * SIM_S);
+    assert_int_equal(w->calls[1].code, GMQ_CODE_UNAVAILABLE);
+    world_free(w);
+    free(w);
+}
+
 /* What a batched stream gives waits for company, but not for long. */
 static void a_batch_lingers(void **state)
 {
@@ -284,6 +417,10 @@ int main(void)
         cmocka_unit_test(an_opening_expires),
         cmocka_unit_test(m4_a_client_says_goodbye),
         cmocka_unit_test(m3_a_server_says_goodbye),
+        cmocka_unit_test(m28_when_a_server_announces_itself),
+        cmocka_unit_test(m29_looked_for_in_vain),
+        cmocka_unit_test(m29_presences_that_may_not_be_read),
+        cmocka_unit_test(m30_new_calls_go_to_who_is_there),
         cmocka_unit_test(a_batch_lingers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

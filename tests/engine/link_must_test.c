@@ -188,6 +188,45 @@ static void m5_another_version_is_refused_by_name(void **state)
     done(w);
 }
 
+static uint8_t opening_id[16];
+
+static bool note_opening(sim_peer *peer, const gmq__mqtt_message *message)
+{
+    (void)peer;
+    if (gmq__span_equal_str(message->topic, "base/grpc/link/c1"))
+        memcpy(opening_id, message->payload.data + 2, sizeof opening_id);
+    return true;
+}
+
+static void m5_a_server_of_another_version_is_named(void **state)
+{
+    (void)state;
+    world *w = opened();
+    w->server->cut_off = true;
+    w->client->on_publish = note_opening;
+    world_start(w, 1, GMQ_RPC_UNARY, 1, 100, 90 * SIM_S, 0, false);
+    sim_run(&w->sim, 10 * SIM_MS);
+    uint8_t bytes[20] = {0x25, 0x80, 1};
+    sim_inject(w->client, "grpc/inbox/c1", bytes, sizeof bytes, -1); /* not of its link */
+    assert_false(w->calls[1].finished);
+    memcpy(bytes + 2, opening_id, sizeof opening_id);
+    sim_inject(w->client, "grpc/inbox/c1", bytes, sizeof bytes, -1);
+    assert_int_equal(w->calls[1].code, GMQ_CODE_UNIMPLEMENTED);
+    assert_string_equal(w->calls[1].details,
+                        "the server speaks link version 0x25, 0x10 is spoken here");
+    w->server->cut_off = false; /* a link that is open is not disturbed */
+    world_start(w, 2, GMQ_RPC_UNARY, 1, 100, 90 * SIM_S, 0, false);
+    assert_true(sim_run_until(&w->sim, SIM_S, world_all_done, w));
+    memcpy(bytes + 2, opening_id, sizeof opening_id);
+    sim_inject(w->client, "grpc/inbox/c1", bytes, sizeof bytes, -1);
+    uint64_t before = w->client->publishes;
+    world_start(w, 3, GMQ_RPC_UNARY, 1, 100, 90 * SIM_S, 0, false);
+    assert_true(sim_run_until(&w->sim, SIM_S, world_all_done, w));
+    assert_int_equal(w->calls[3].code, 0);
+    assert_int_equal(w->client->publishes, before + 1);
+    done(w);
+}
+
 static void m7_an_unknown_link_is_told_once_a_second(void **state)
 {
     (void)state;
@@ -401,6 +440,66 @@ static void m15_an_opening_that_nobody_answers(void **state)
     done(w);
 }
 
+static void inject_head(world *w, const gmq__link_packet *head)
+{
+    gmq__bytes out = {0};
+    gmq__link_packet_encode(&out, head);
+    gmq__bytes_put_str(&out, "\x63"); /* a frame of a type that does not exist */
+    gmq__bytes_put(&out, "\0\0\0", 3);
+    sim_inject(w->server, PINNED, out.data, out.len, -1);
+    sim_run(&w->sim, 5 * SIM_MS); /* the PUBACK comes: two may be without one */
+    gmq__bytes_free(&out);
+}
+
+static uint64_t acknowledged(void)
+{
+    gmq__link_packet p;
+    assert_int_equal(gmq__link_packet_decode(gmq__bytes_span(&seen.last), &p), GMQ__LINK_PACKET_OK);
+    return p.ack;
+}
+
+static void m16_when_acknowledgements_leave(void **state)
+{
+    (void)state;
+    world *w = opened();
+    gmq__link_packet p = {.link = gmq__span_of(ID, 16), .ack = 1};
+    open_stranger(w);
+    p.seq = 2; /* ACCEPT is acknowledged with it */
+    inject_head(w, &p);
+    sim_run(&w->sim, 100 * SIM_MS);
+    size_t before = seen.n;
+    p.seq = 3; /* a single packet: after 25 ms */
+    inject_head(w, &p);
+    sim_run(&w->sim, 19 * SIM_MS);
+    assert_int_equal(seen.n, before);
+    sim_run(&w->sim, 2 * SIM_MS);
+    assert_int_equal(seen.n, before + 1);
+    assert_int_equal(acknowledged(), 3);
+    for (p.seq = 4; p.seq <= 5; p.seq++) { /* the second of two: at once */
+        assert_int_equal(seen.n, before + 1);
+        inject_head(w, &p);
+    }
+    assert_int_equal(seen.n, before + 2);
+    p.seq = 5; /* a copy: at once */
+    inject_head(w, &p);
+    assert_int_equal(seen.n, before + 3);
+    p.seq = 7; /* a gap: at once */
+    inject_head(w, &p);
+    assert_int_equal(seen.n, before + 4);
+    assert_int_equal(acknowledged(), 5);
+    p.seq = 6;
+    p.flags = GMQ__LINK_ACK_WANTED; /* asked for: at once */
+    inject_head(w, &p);
+    assert_int_equal(seen.n, before + 5);
+    assert_int_equal(acknowledged(), 7);
+    p.seq = 0; /* nothing is owed */
+    p.flags = 0;
+    inject_head(w, &p);
+    sim_run(&w->sim, SIM_S);
+    assert_int_equal(seen.n, before + 5);
+    done(w);
+}
+
 static void m18_a_partition_longer_than_the_timeout(void **state)
 {
     (void)state;
@@ -514,6 +613,7 @@ int main(void)
         cmocka_unit_test(m2_a_link_is_its_clients_alone),
         cmocka_unit_test(m4_calls_of_a_dead_client_are_cancelled_within_5_s),
         cmocka_unit_test(m5_another_version_is_refused_by_name),
+        cmocka_unit_test(m5_a_server_of_another_version_is_named),
         cmocka_unit_test(m7_an_unknown_link_is_told_once_a_second),
         cmocka_unit_test(m8_unknown_frames_are_skipped_and_broken_ones_end_their_call),
         cmocka_unit_test(hostile_metadata),
@@ -521,6 +621,7 @@ int main(void)
         cmocka_unit_test(m13_two_servers_of_a_group_run_nothing_twice),
         cmocka_unit_test(m15_nobody_there),
         cmocka_unit_test(m15_an_opening_that_nobody_answers),
+        cmocka_unit_test(m16_when_acknowledgements_leave),
         cmocka_unit_test(m18_a_partition_longer_than_the_timeout),
         cmocka_unit_test(m21_more_than_the_window_ends_the_call),
         cmocka_unit_test(a_client_that_acknowledges_nothing_is_cut_off),

@@ -18,6 +18,7 @@
 typedef enum schedule { LOSSY, CUTS, RESTARTS } schedule;
 
 static uint64_t last_seed;
+static bool one_seed;
 
 static uint32_t below(world *w, uint32_t bound)
 {
@@ -122,7 +123,7 @@ static void restart(world *w)
 static void check_outcomes(world *w, schedule how)
 {
     uint32_t fine = 0;
-    if (getenv("GMQ_SEED"))
+    if (one_seed)
         for (uint64_t id = 1; id <= CALLS; id++)
             printf("call %d kind %d: code %d %s\n", (int)id, w->calls[id].kind,
                    (int)w->calls[id].code, w->calls[id].details);
@@ -175,7 +176,8 @@ static void run_seed(uint64_t seed, schedule how)
 
 static void run_seeds(schedule how)
 {
-    uint64_t first = sim_seed(1), last = sim_one_seed() ? first : SEEDS;
+    uint64_t first, last;
+    one_seed = sim_seeds(SEEDS, &first, &last);
     for (uint64_t seed = first; seed <= last; seed++) {
         last_seed = seed;
         run_seed(seed, how);

@@ -15,6 +15,7 @@
 #define CALLS 24
 
 static uint64_t last_seed;
+static bool one_seed;
 
 static uint32_t below(world *w, uint32_t bound)
 {
@@ -90,7 +91,7 @@ static void run_seed(uint64_t seed, bool lossless, bool cuts)
     sim_run_until(&w->sim, 200 * SIM_S, world_all_done, w);
     world_check(w);
     uint32_t fine = 0;
-    if (getenv("GMQ_SEED"))
+    if (one_seed)
         for (uint64_t id = 1; id <= CALLS; id++)
             printf("call %d kind %d: code %d %s\n", (int)id, w->calls[id].kind,
                    (int)w->calls[id].code, w->calls[id].details);
@@ -108,7 +109,8 @@ static void run_seed(uint64_t seed, bool lossless, bool cuts)
 
 static void run_seeds(bool lossless, bool cuts)
 {
-    uint64_t first = sim_seed(1), last = sim_one_seed() ? first : SEEDS;
+    uint64_t first, last;
+    one_seed = sim_seeds(SEEDS, &first, &last);
     for (uint64_t seed = first; seed <= last; seed++) {
         last_seed = seed;
         run_seed(seed, lossless, cuts);

@@ -344,7 +344,7 @@ static void send_as_recorded(sim_peer *peer, const gmq__bytes *message)
     assert_int_equal(gmq__chunk_decode(gmq__bytes_span(&plain), &chunk), GMQ_OK);
     if (chunk.kind == GMQ__CHUNK_END)
         assert_int_equal(gmq__engine_half_close(peer->engine, 7, peer->sim->now), GMQ_OK);
-    for (gmq__span elem; chunk.kind == GMQ__CHUNK_ELEMS && gmq__chunk_next(&chunk.elems, &elem);)
+    for (gmq__span elem; chunk.kind == GMQ__CHUNK_ELEMS && gmq__chunk_next(&chunk, &elem);)
         send_bytes(peer, elem);
     gmq__bytes_free(&plain);
 }

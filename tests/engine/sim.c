@@ -241,11 +241,24 @@ static void publish(sim_peer *peer, const gmq__output *out)
     ack_later(peer, out->token, reason, true);
 }
 
+static bool refused(const sim_peer *peer, const gmq__output *out)
+{
+    bool found = peer->refuse_subscribe;
+    for (size_t at = 0; at < out->nfilters && peer->refuse_filter; at++) {
+        char filter[300];
+        snprintf(filter, sizeof filter, "%.*s", (int)out->filters[at].len,
+                 (const char *)out->filters[at].data);
+        found = found || strstr(filter, peer->refuse_filter);
+    }
+    return found;
+}
+
 static void subscribe(sim_peer *peer, const gmq__output *out)
 {
+    bool no = refused(peer, out);
     assert(out->nfilters >= 1 && out->nfilters <= 8);
     peer->subscribes++;
-    for (size_t at = 0; at < out->nfilters && !peer->refuse_subscribe; at++) {
+    for (size_t at = 0; at < out->nfilters && !no; at++) {
         assert(peer->nfilters < sizeof peer->filters / sizeof *peer->filters);
         char *copy = malloc(out->filters[at].len + 1);
         memcpy(copy, out->filters[at].data, out->filters[at].len);
@@ -253,7 +266,7 @@ static void subscribe(sim_peer *peer, const gmq__output *out)
         peer->filters[peer->nfilters++] = copy;
         send_retained(peer, copy);
     }
-    ack_later(peer, out->token, peer->refuse_subscribe ? GMQ__MQTT_NOT_AUTHORIZED : 0, false);
+    ack_later(peer, out->token, no ? GMQ__MQTT_NOT_AUTHORIZED : 0, false);
 }
 
 static void unsubscribe(sim_peer *peer, const gmq__output *out)
@@ -491,10 +504,16 @@ void sim_inject(sim_peer *to, const char *topic, const void *payload, size_t len
     sim_settle(to->sim);
 }
 
-bool sim_one_seed(void) { return getenv("GMQ_SEED") != NULL; }
-
-uint64_t sim_seed(uint64_t fallback)
+bool sim_seeds(uint64_t many, uint64_t *first, uint64_t *last)
 {
     const char *text = getenv("GMQ_SEED");
-    return text ? strtoull(text, NULL, 0) : fallback;
+    char *rest;
+    *first = 1;
+    *last = many;
+    if (!text)
+        return false;
+    *first = *last = strtoull(text, &rest, 0);
+    if (*rest == '-')
+        *last = strtoull(rest + 1, NULL, 0);
+    return *first == *last;
 }

@@ -35,7 +35,8 @@ struct sim_peer {
     sim_on_event *on_event;
     sim_on_publish *on_publish; /* may be NULL */
     bool connected, hold_acks, refuse_subscribe;
-    int refuse_publish; /* 0, or the reason of each PUBACK */
+    const char *refuse_filter; /* SUBSCRIBEs with this in a filter are refused; or NULL */
+    int refuse_publish;        /* 0, or the reason of each PUBACK */
     uint32_t in_flight, most_in_flight;
     uint64_t publishes, subscribes, unsubscribes; /* numbers of each sent */
     unsigned connection; /* grows with each: what was on its way to an earlier one is lost */
@@ -79,7 +80,8 @@ bool sim_run_until(sim *s, int64_t duration, bool (*done)(void *ctx), void *ctx)
  * once. */
 void sim_inject(sim_peer *to, const char *topic, const void *payload, size_t len, int64_t i);
 
-uint64_t sim_seed(uint64_t fallback); /* GMQ_SEED of the environment, else fallback */
-bool sim_one_seed(void);              /* GMQ_SEED is set: run that alone */
+/* The schedules to run: 1 to `many`, or what GMQ_SEED says, a seed or a range as 1001-500000.
+ * true = a single one, worth many words. */
+bool sim_seeds(uint64_t many, uint64_t *first, uint64_t *last);
 
 #endif

@@ -156,18 +156,16 @@ gmq__bytes meaning(gmq__span in, bool *packed)
     if (gmq__chunk_decode(gmq__bytes_span(&out), &chunk) != GMQ_OK ||
         chunk.kind != GMQ__CHUNK_ELEMS)
         return out;
-    for (gmq__span elem; gmq__chunk_next(&chunk.elems, &elem);) {
+    bool first_has_bytes = false;
+    for (gmq__span elem; gmq__chunk_next(&chunk, &elem);) {
         gmq__bytes plain = meaning(elem, packed);
+        first_has_bytes = elems.len ? first_has_bytes : plain.len != 0;
         gmq__chunk_put_elem(&elems, gmq__bytes_span(&plain));
         gmq__bytes_free(&plain);
     }
-    if (elems.len && gmq__zstd_is_frame(in)) {
-        gmq__span first;
-        gmq__span walk = gmq__bytes_span(&elems);
-        if (gmq__chunk_next(&walk, &first) && first.len) {
-            gmq__bytes_free(&out);
-            gmq__chunk_encode(&out, gmq__bytes_span(&elems));
-        }
+    if (first_has_bytes) {
+        gmq__bytes_free(&out);
+        gmq__chunk_encode(&out, gmq__bytes_span(&elems));
     }
     gmq__bytes_free(&elems);
     return out;

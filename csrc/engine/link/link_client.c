@@ -324,6 +324,19 @@ static void take_packet(gmq__engine *engine, const gmq__link_packet *p, gmq_buf 
         engine->stats.ignored++;
 }
 
+/* M5: nobody of another version can say CLOSE to us in ours. */
+static void other_version(gmq__engine *engine, const gmq__link_packet *p, int64_t now)
+{
+    gmq__link *link = gmq__link_find(engine, p->link);
+    char text[80];
+    engine->stats.ignored++;
+    if (!link || link->phase != GMQ__LINK_IS_OPENING)
+        return;
+    snprintf(text, sizeof text, "the server speaks link version 0x%02x, 0x%02x is spoken here",
+             (unsigned)p->version, (unsigned)GMQ__LINK_VERSION);
+    gmq__link_finish(engine, link, GMQ_CODE_UNIMPLEMENTED, text, false, now);
+}
+
 bool gmq__link_client_claims(const gmq__engine *engine, gmq__span topic)
 {
     (void)engine, (void)topic;
@@ -342,8 +355,12 @@ void gmq__link_client_message(gmq__engine *engine, const gmq__mqtt_message *mess
     }
     gmq__bytes_clear(&engine->topic);
     gmq__link_topic_inbox(&engine->topic, gmq__bytes_span(&s->inbox), gmq__bytes_span(&s->name));
-    if (!engine->topic.failed && gmq__span_equal(gmq__bytes_span(&engine->topic), message->topic) &&
-        gmq__link_packet_decode(message->payload, &p) == GMQ__LINK_PACKET_OK && p.instance.len)
+    gmq__link_packet_verdict verdict = GMQ__LINK_PACKET_MALFORMED;
+    if (!engine->topic.failed && gmq__span_equal(gmq__bytes_span(&engine->topic), message->topic))
+        verdict = gmq__link_packet_decode(message->payload, &p);
+    if (verdict == GMQ__LINK_PACKET_VERSION)
+        other_version(engine, &p, now);
+    else if (verdict == GMQ__LINK_PACKET_OK && p.instance.len)
         take_packet(engine, &p, payload, now);
     else
         engine->stats.ignored++;

@@ -43,10 +43,10 @@ static void flush_gives_the_elements_in_order(void **state)
     assert_int_equal(gmq__batch_flush(&batch, &out), 101);
     assert_int_equal(batch.count, 0);
     assert_int_equal(gmq__chunk_decode(gmq__bytes_span(&out), &chunk), GMQ_OK);
-    assert_true(gmq__chunk_next(&chunk.elems, &elem) && gmq__span_equal_str(elem, "a"));
-    assert_true(gmq__chunk_next(&chunk.elems, &elem) && gmq__span_equal_str(elem, ""));
-    assert_true(gmq__chunk_next(&chunk.elems, &elem) && gmq__span_equal_str(elem, "packed"));
-    assert_false(gmq__chunk_next(&chunk.elems, &elem));
+    assert_true(gmq__chunk_next(&chunk, &elem) && gmq__span_equal_str(elem, "a"));
+    assert_true(gmq__chunk_next(&chunk, &elem) && gmq__span_equal_str(elem, ""));
+    assert_true(gmq__chunk_next(&chunk, &elem) && gmq__span_equal_str(elem, "packed"));
+    assert_false(gmq__chunk_next(&chunk, &elem));
     gmq__bytes_free(&out);
     gmq__batch_free(&batch);
 }

@@ -75,6 +75,27 @@ static void repeated_positions_are_ignored(void **state)
     gmq_buf_unref(buf);
 }
 
+static void a_slice_may_be_empty(void **state)
+{
+    (void)state;
+    gmq_buf *buf;
+    gmq__span message;
+    assert_int_equal(put("", 1, 4, 100, &buf, &message), GMQ__REASSEMBLY_MORE);
+    assert_int_equal(put("", 1, 4, 100, &buf, &message), GMQ__REASSEMBLY_MORE);
+    assert_int_equal(put("", 0, 4, 100, &buf, &message), GMQ__REASSEMBLY_MORE);
+    assert_int_equal(put("", 0, 4, 100, &buf, &message), GMQ__REASSEMBLY_REPEATED);
+    assert_int_equal(put("ab", 3, 4, 100, &buf, &message), GMQ__REASSEMBLY_MORE);
+    assert_int_equal(put("", 2, 4, 100, &buf, &message), GMQ__REASSEMBLY_WHOLE);
+    assert_true(gmq__span_equal_str(message, "ab"));
+    gmq_buf_unref(buf);
+    for (uint32_t at = 0; at < 3; at++)
+        assert_int_equal(put("", at, 3, 100, &buf, &message),
+                         at < 2 ? GMQ__REASSEMBLY_MORE : GMQ__REASSEMBLY_WHOLE);
+    assert_int_equal(message.len, 0);
+    gmq_buf_unref(buf);
+    assert_int_equal(gmq__reassembly_bytes(&r), 0);
+}
+
 static void sense(void **state)
 {
     (void)state;
@@ -82,7 +103,6 @@ static void sense(void **state)
     gmq__span message;
     assert_int_equal(put("ab", 3, 3, 100, &buf, &message), GMQ__REASSEMBLY_MALFORMED);
     assert_int_equal(put("ab", 0, UINT32_MAX, 100, &buf, &message), GMQ__REASSEMBLY_MALFORMED);
-    assert_int_equal(put("", 0, 2, 100, &buf, &message), GMQ__REASSEMBLY_MALFORMED);
     assert_int_equal(put("ab", 0, 3, 100, &buf, &message), GMQ__REASSEMBLY_MORE);
     assert_int_equal(put("ab", 1, 4, 100, &buf, &message), GMQ__REASSEMBLY_MALFORMED);
     assert_int_equal(put("ab", 0, 1, 100, &buf, &message), GMQ__REASSEMBLY_MALFORMED);
@@ -111,6 +131,7 @@ int main(void)
         cmocka_unit_test(one_packet_is_passed_on_without_a_copy),
         cmocka_unit_test(slices_in_any_order),
         cmocka_unit_test(repeated_positions_are_ignored),
+        cmocka_unit_test(a_slice_may_be_empty),
         cmocka_unit_test(sense),
         cmocka_unit_test(limit),
     };

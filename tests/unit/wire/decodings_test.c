@@ -122,7 +122,7 @@ static gmq_status show_chunk(gmq__span in, gmq__bytes *out)
     }
     gmq__span elem;
     put(out, "Just [");
-    for (const char *comma = ""; gmq__chunk_next(&chunk.elems, &elem); comma = ",") {
+    for (const char *comma = ""; gmq__chunk_next(&chunk, &elem); comma = ",") {
         put(out, "%s", comma);
         put_string(out, elem);
     }

@@ -239,7 +239,7 @@ static void reading_packets_allocates_nothing(void **state)
     nomem_on(0);
     assert_int_equal(gmq__packet_decode(packet, &p), GMQ_OK);
     assert_int_equal(gmq__chunk_decode(chunk, &c), GMQ_OK);
-    assert_true(gmq__chunk_next(&c.elems, &elem));
+    assert_true(gmq__chunk_next(&c, &elem));
     assert_false(nomem_off());
     hex_free(packet);
     hex_free(chunk);

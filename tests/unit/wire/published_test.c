@@ -155,7 +155,7 @@ static bool read_chunk(walk *w, gmq__span message)
         return false;
     }
     assert_int_equal(chunk.kind, GMQ__CHUNK_ELEMS);
-    while (gmq__chunk_next(&chunk.elems, &elem))
+    while (gmq__chunk_next(&chunk, &elem))
         gmq__chunk_put_elem(&elems, elem);
     gmq__chunk_encode(&again, gmq__bytes_span(&elems));
     gmq__bytes_free(&elems);
