@@ -7,7 +7,8 @@
 /* Syntax and fields that protobuf-c does not know. NULL = nothing wrong. */
 const char *gmq__check_file(gmq__scratch *scratch, const gmq__file_pb *pb);
 
-/* Two services, or two methods of one, that have the same name in C. NULL = none. */
+/* Services and methods that protoc-c or this generator would give the same name in C, or protoc-c a
+ * keyword. NULL = none. */
 const char *gmq__check_names(gmq__scratch *scratch, const gmq__gen_file *file);
 
 #endif

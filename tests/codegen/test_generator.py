@@ -239,19 +239,75 @@ def test_a_parameter(tmp_path):
     assert 'unknown parameter "colour=blue"' in errors
 
 
-def test_methods_that_are_one_in_c():
+@pytest.mark.parametrize(
+    ("methods", "both"),
+    [
+        (("SayHello", "say_hello"), "p__v1__svc__say_hello"),
+        (("Foo", "Foo_Call"), "p__v1__svc__foo__call"),
+        (("Foo", "Foo_Reply_of"), "p__v1__svc__foo__reply_of"),
+        (("A_B", "AB"), "P__V1__Svc__AB"),
+    ],
+)
+def test_methods_that_are_one_in_c(methods, both):
     file = a_file()
-    a_service(file, "SayHello", "say_hello")
-    error = error_of(a_request(file))
-    assert "methods SayHello and say_hello of service p.v1.Svc" in error
-    assert "p__v1__svc__say_hello" in error
+    a_service(file, *methods)
+    one, other = (f"method p.v1.Svc.{name}" for name in methods)
+    assert (
+        error_of(a_request(file)) == f"x.proto: {one} and {other} are both {both} in C: rename one"
+    )
 
 
-def test_services_that_are_one_in_c():
+@pytest.mark.parametrize(
+    ("one", "method", "other", "both"),
+    [
+        ("MySvc", "A", "my_svc", "p__v1__my_svc__init"),
+        ("A_B", "C", "AB", "P__V1__AB"),
+    ],
+)
+def test_services_that_are_one_in_c(one, method, other, both):
     file = a_file()
-    a_service(file, "A", name="MySvc")
-    a_service(file, "A", name="my_svc")
-    assert error_of(a_request(file)).startswith("x.proto: services p.v1.MySvc and p.v1.my_svc")
+    a_service(file, method, name=one)
+    a_service(file, method, name=other)
+    assert error_of(a_request(file)) == (
+        f"x.proto: service p.v1.{one} and service p.v1.{other} are both {both} in C: rename one"
+    )
+
+
+@pytest.mark.parametrize(("name", "function"), [("Init", "init"), ("Descriptor", "descriptor")])
+def test_methods_that_protoc_c_confuses_with_its_own(name, function):
+    file = a_file()
+    a_service(file, name)
+    assert error_of(a_request(file)) == (
+        f"x.proto: service p.v1.Svc and method p.v1.Svc.{name} are both p__v1__svc__{function} "
+        "in C: rename one"
+    )
+
+
+def test_methods_of_different_services_that_are_one_in_c():
+    file = a_file()
+    a_service(file, "C", name="A_B")
+    a_service(file, "B_C", name="A")
+    assert "method p.v1.A_B.C and method p.v1.A.B_C are both p__v1__a__b__c in C" in error_of(
+        a_request(file)
+    )
+    file = a_file()
+    a_service(file, "A")
+    a_service(file, "New", name="SvcServer")
+    assert (
+        "service p.v1.Svc and method p.v1.SvcServer.New are both p__v1__svc_server__new in C"
+        in error_of(a_request(file))
+    )
+
+
+@pytest.mark.parametrize("name", ["If", "Default", "register", "While"])
+def test_methods_that_are_keywords_of_c(name):
+    """protoc-c's header with it is none."""
+    file = a_file()
+    a_service(file, name)
+    assert error_of(a_request(file)) == (
+        f'x.proto: method p.v1.Svc.{name}: protoc-c makes "{name.lower()}" of it, a keyword of C, '
+        "and so what no compiler takes: rename it"
+    )
 
 
 def test_the_faulty_one_of_several_files_is_named():
