@@ -65,7 +65,7 @@ def test_server_made_after_fork():
 
 SCRIPT = """
     import signal, sys, threading
-    sys.path.insert(0, {tests!r})
+    sys.path[:0] = {paths!r}
     from test_server_process import *
 
     server = make("loopback://exits/base")
@@ -76,7 +76,9 @@ SCRIPT = """
 
 
 def run(script, **arguments):
-    text = textwrap.dedent(SCRIPT).format(tests=os.path.dirname(__file__)) + textwrap.dedent(script)
+    here = os.path.dirname(__file__)
+    paths = [here, os.path.dirname(here)]
+    text = textwrap.dedent(SCRIPT).format(paths=paths) + textwrap.dedent(script)
     return subprocess.run(
         [sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=False
     )
