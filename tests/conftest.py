@@ -8,6 +8,9 @@ from stack import BUILD, GATEWAY, PROXY, ROOT, Broker, Gateway, Proxy, protoset
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that runs the tests in the background has them ignore SIGINT; some tests send it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # Likewise nohup. A handler that does nothing is as good for us, and no child inherits it.
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

@@ -436,11 +436,23 @@ void gmq__session_server_message(gmq__engine *engine, const gmq__mqtt_message *m
 
 /* ---- Time ---- */
 
+/* A handler that finishes just then has its status in the outbox: the client waits for one. It
+ * stands where nothing but the end of the stream leaves before it. */
+static void end_at_deadline(gmq__engine *engine, gmq__session *s, int64_t now)
+{
+    bool ending = s->phase == GMQ__SESSION_ENDING;
+    size_t last = gmq__rpc_server_streams(s->call.kind) ? 2 : 1;
+    if (ending && s->outbox.len <= last)
+        close_session(engine, s, GMQ_CODE_DEADLINE_EXCEEDED, "Deadline Exceeded", now);
+    else
+        end(engine, s, GMQ_CODE_DEADLINE_EXCEEDED, "Deadline Exceeded", ending || is_open(s), now);
+}
+
 void gmq__session_server_timer(gmq__engine *engine, gmq__session *s, int64_t now)
 {
     bool open = is_open(s);
     if (now >= s->deadline) {
-        end(engine, s, GMQ_CODE_DEADLINE_EXCEEDED, "Deadline Exceeded", open, now);
+        end_at_deadline(engine, s, now);
     } else if (now >= s->heard_at + engine->config.watchdog_ns) {
         end(engine, s, GMQ_CODE_CANCELLED, "the client has not been heard of for too long", open,
             now);

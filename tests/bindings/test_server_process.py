@@ -63,9 +63,10 @@ def test_server_made_after_fork():
     assert in_child(work) == "child"
 
 
+PATHS = [os.path.dirname(__file__), os.path.dirname(os.path.dirname(__file__))]
 SCRIPT = """
     import signal, sys, threading
-    sys.path[:0] = {paths!r}
+    sys.path[:0] = {tests!r}
     from test_server_process import *
 
     server = make("loopback://exits/base")
@@ -76,9 +77,7 @@ SCRIPT = """
 
 
 def run(script, **arguments):
-    here = os.path.dirname(__file__)
-    paths = [here, os.path.dirname(here)]
-    text = textwrap.dedent(SCRIPT).format(paths=paths) + textwrap.dedent(script)
+    text = textwrap.dedent(SCRIPT).format(tests=PATHS) + textwrap.dedent(script)
     return subprocess.run(
         [sys.executable, "-c", text], capture_output=True, text=True, timeout=60, check=False
     )

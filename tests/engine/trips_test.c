@@ -75,6 +75,49 @@ static void stream_failing_early_gets_its_whole_sequence(void **state)
         assert_int_equal(sim_record_nth(GMQ__TOPIC_SESSION, (size_t)i)->i, i);
 }
 
+/* ---- A status that meets the deadline ---- */
+
+/* The handler finishes at the very deadline, with `unsent` messages that wait before its status;
+ * what the client is told, in packet `last`. */
+static int32_t told_at_the_deadline(const char *method, int unsent, int32_t code, size_t last)
+{
+    gmq_buf *message = gmq__buf_copy(gmq__span_str("m"));
+    open_server_recorded();
+    w->mute_handlers = true;
+    sim_request(w->server, "s", method, "x", 1, plain, 0);
+    assert_int_equal(w->nheld, 1);
+    w->sim.now += SIM_S;
+    for (int i = 0; i < unsent; i++)
+        assert_int_equal(gmq__engine_send(w->server->engine, w->held[0], message, w->sim.now),
+                         GMQ_OK);
+    assert_int_equal(gmq__engine_finish(w->server->engine, w->held[0], code, gmq__span_str(""),
+                                        NULL, w->sim.now),
+                     GMQ_OK);
+    gmq__engine_timer(w->server->engine, w->sim.now); /* before anything could leave */
+    sim_run(&w->sim, SIM_S);
+    gmq_buf_unref(message);
+    assert_int_equal(sim_record_count(GMQ__TOPIC_SESSION), last + 1);
+    assert_int_equal(sim_record_nth(GMQ__TOPIC_SESSION, last)->i, last);
+    return sim_status(sim_record_nth(GMQ__TOPIC_SESSION, last));
+}
+
+static void unary_status_at_the_deadline_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(told_at_the_deadline("Unary", 0, GMQ_CODE_DEADLINE_EXCEEDED, 0),
+                     GMQ_CODE_DEADLINE_EXCEEDED);
+    teardown(state);
+    setup(state);
+    assert_int_equal(told_at_the_deadline("Unary", 1, GMQ_CODE_OK, 0), GMQ_CODE_OK);
+}
+
+/* Messages that wait are dropped; initial metadata, end of the stream, status. */
+static void stream_status_at_the_deadline_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(told_at_the_deadline("Server", 5, GMQ_CODE_OK, 2), GMQ_CODE_DEADLINE_EXCEEDED);
+}
+
 static void error_in_place_of_initial_metadata_is_recognised(void **state)
 {
     (void)state;
@@ -459,6 +502,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TRIP(stream_failing_early_gets_its_whole_sequence),
+        TRIP(unary_status_at_the_deadline_is_told),
+        TRIP(stream_status_at_the_deadline_is_told),
         TRIP(error_in_place_of_initial_metadata_is_recognised),
         TRIP(bidi_client_sends_before_initial_metadata_came),
         TRIP(second_packet_waits_for_puback_of_the_first),
