@@ -210,13 +210,12 @@ static bool pull_outputs(gmq__runtime *rt, int64_t now)
     return any;
 }
 
+/* Ends without an event left: a call may end just because there was no output to be made of it. */
 void gmq__pump(gmq__runtime *rt, int64_t now)
 {
-    bool more;
-    do {
-        more = pull_events(rt, now);
-        more = pull_outputs(rt, now) || more;
-    } while (more);
+    do
+        pull_events(rt, now);
+    while (pull_outputs(rt, now) || pull_events(rt, now));
 }
 
 void gmq__pump_ack(gmq__runtime *rt, gmq__ack ack, int64_t now)

@@ -68,9 +68,10 @@ size_t gmq__link_frame_head_len(uint64_t call, size_t body_len)
 
 bool gmq__link_open_decode(gmq__span in, gmq__link_open *out)
 {
+    out->meant = gmq__span_of(NULL, 0);
     return take_string(&in, &out->inbox) && take_number(&in, &out->features) &&
            take_number(&in, &out->call_window) && take_number(&in, &out->link_window) &&
-           take_number(&in, &out->timeout_ms);
+           take_number(&in, &out->timeout_ms) && (!in.len || take_string(&in, &out->meant));
 }
 
 void gmq__link_open_encode(gmq__bytes *out, const gmq__link_open *in)
@@ -80,6 +81,8 @@ void gmq__link_open_encode(gmq__bytes *out, const gmq__link_open *in)
     gmq__pb_put_varint(out, in->call_window);
     gmq__pb_put_varint(out, in->link_window);
     gmq__pb_put_varint(out, in->timeout_ms);
+    if (in->meant.len)
+        put_string(out, in->meant);
 }
 
 bool gmq__link_accept_decode(gmq__span in, gmq__link_accept *out)

@@ -62,7 +62,10 @@ static void put(gmq__bytes *out, gmq__link_type type, uint8_t flags, uint64_t ca
 static void put_open(gmq__bytes *out, const char *inbox)
 {
     gmq__bytes body = {0};
-    gmq__link_open open = {gmq__span_str(inbox), 0, 1 << 20, 1 << 20, 30000};
+    gmq__link_open open = {.inbox = gmq__span_str(inbox),
+                           .call_window = 1 << 20,
+                           .link_window = 1 << 20,
+                           .timeout_ms = 30000};
     gmq__link_open_encode(&body, &open);
     put(out, GMQ__LINK_OPEN, 0, 0, &body);
     gmq__bytes_free(&body);
@@ -580,6 +583,43 @@ static void m27_a_server_that_is_gone_is_noticed_within_5_s(void **state)
     done(w);
 }
 
+static bool swallow(sim_peer *peer, const gmq__mqtt_message *message)
+{
+    (void)peer;
+    return strstr((const char *)message->topic.data, "grpc/inbox/") == NULL;
+}
+
+/* M13, requirement 5: the server dies before its ACCEPT has come, and its next life gets the
+ * opening again. `told`: its presence comes before that. */
+static void m13_what_rode_to_a_server_does_not_run_in_its_next_life(void **state)
+{
+    (void)state;
+    for (int told = 0; told < 2; told++) {
+        world *w = opened();
+        w->server->on_publish = swallow;
+        world_start(w, 1, GMQ_RPC_UNARY, 1, 100, -1, 0, false);
+        world_start(w, 2, GMQ_RPC_UNARY, 1, 100, -1, 0, true); /* stays until there is an ACCEPT */
+        sim_run(&w->sim, 100 * SIM_MS);
+        assert_int_equal(w->calls[1].runs, 1);
+        w->server_config.link.instance[0]++;
+        sim_restart(w->server, &w->server_config);
+        w->client->cut_off = !told; /* its presence is missed, the opening comes again */
+        sim_connect(w->server);
+        sim_run(&w->sim, 20 * SIM_MS);
+        w->client->cut_off = false;
+        w->server->on_publish = NULL;
+        sim_run(&w->sim, 5 * SIM_S);
+        assert_true(w->calls[1].finished);
+        assert_int_equal(w->calls[1].code, GMQ_CODE_UNAVAILABLE);
+        assert_string_equal(w->calls[1].details, "the server was restarted");
+        assert_int_equal(w->calls[1].runs, 1);
+        assert_true(w->calls[2].finished);
+        assert_int_equal(w->calls[2].code, 0);
+        assert_int_equal(w->calls[2].runs, 1);
+        done(w);
+    }
+}
+
 /* M13, requirement 10. */
 static void m13_two_servers_of_a_group_run_nothing_twice(void **state)
 {
@@ -620,6 +660,7 @@ int main(void)
         cmocka_unit_test(hostile_metadata),
         cmocka_unit_test(m9_a_message_behind_the_half_close),
         cmocka_unit_test(m13_two_servers_of_a_group_run_nothing_twice),
+        cmocka_unit_test(m13_what_rode_to_a_server_does_not_run_in_its_next_life),
         cmocka_unit_test(m15_nobody_there),
         cmocka_unit_test(m15_an_opening_that_nobody_answers),
         cmocka_unit_test(m16_when_acknowledgements_leave),

@@ -89,19 +89,14 @@ static void cut(world *w)
     sim_connect(peer);
 }
 
-static void forget_calls(world *w, bool of_client)
+static void forget_calls(world *w)
 {
     for (uint64_t id = 1; id <= WORLD_CALLS; id++) {
         world_call *c = &w->calls[id];
         if (!c->started || c->finished)
             continue;
-        if (of_client) {
-            c->started = false;
-            w->started--;
-        } else { /* I3 is for a server process */
-            c->runs = c->handler_messages = 0;
-            c->handler_finished = false;
-        }
+        c->started = false;
+        w->started--;
     }
 }
 
@@ -109,8 +104,9 @@ static void restart(world *w)
 {
     bool client = below(w, 3) == 0;
     sim_peer *peer = client ? w->client : w->server;
-    forget_calls(w, client);
-    if (!client)
+    if (client)
+        forget_calls(w);
+    else /* no handler runs twice (requirement 5): not in its next life either */
         w->server_config.link.instance[0]++;
     sim_restart(peer, client ? &w->client_config : &w->server_config);
     if (below(w, 2)) /* the Will */

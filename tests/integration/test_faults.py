@@ -257,6 +257,25 @@ def test_row_7_gateway_killed_and_no_deadline(
     assert collect(stream) == ([], UNAVAILABLE)
 
 
+@BY_BOTH
+def test_row_7_gateway_killed_and_back_and_no_deadline(
+    broker, base, channel_to, relay_protoset, server, start_gateway
+):
+    """Somebody takes the next sign of life, but knows nothing of the call."""
+    pair = (relay_protoset, server.target)
+    gateway = start_gateway(broker.url(base), pair)
+    channel = channel_to(broker.url(base, heartbeat_ms=5000))
+    pending = channel.unary_unary(R + "Hang").future(b"")
+    stream = channel.unary_stream(R + "HangStream")(b"")
+    assert next(stream) == b"first"
+    assert server.hanging.get(timeout=PATIENCE) and server.hanging.get(timeout=PATIENCE)
+    gateway.stop(signal.SIGKILL)
+    start_gateway(broker.url(base), pair)
+    assert pending.exception(timeout=PATIENCE).code() is UNAVAILABLE
+    assert collect(stream) == ([], UNAVAILABLE)
+    assert echo(channel, b"again") == b"again"
+
+
 @BOTH_DIALECTS
 def test_row_8_gateway_drains(broker, base, channel_to, relay_protoset, server, start_gateway):
     gateway = start_gateway(broker.url(base), (relay_protoset, server.target))

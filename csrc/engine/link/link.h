@@ -25,7 +25,8 @@ typedef enum gmq__link_phase {
 typedef struct gmq__link {
     gmq__link_phase phase;
     uint8_t id[GMQ__LINK_ID_LEN];
-    uint8_t instance[GMQ__LINK_INSTANCE_LEN]; /* the server's */
+    uint8_t instance[GMQ__LINK_INSTANCE_LEN]; /* the server's; opening: if calls ride to it alone */
+    bool meant;                               /* client: they do */
     uint64_t serial;                          /* in tokens of its packets */
     gmq__bytes to;                            /* topic of what is sent on it */
     gmq__bytes peer;                          /* name of the other side */
@@ -229,6 +230,9 @@ GMQ__LINK_ROLE(link_server);
 
 gmq_status gmq__link_client_start(gmq__engine *engine, const gmq__call_args *args, int64_t now);
 gmq_status gmq__link_client_half_close(gmq__engine *engine, gmq__call *call, int64_t now);
+/* Calls are to ride in the opening packet, to this server as it is now: OPEN says so. false = no
+ * memory. */
+bool gmq__link_client_ride(gmq__engine *engine, gmq__link *link, const gmq__link_server *to);
 void gmq__link_client_retry(gmq__engine *engine, int64_t now); /* waiting calls try again */
 
 /* ---- look.c: who is announced ---- */

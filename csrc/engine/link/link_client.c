@@ -76,19 +76,44 @@ static bool make_headers(gmq__lcall *c, int64_t now)
     return true;
 }
 
-static void put_open(gmq__engine *engine, gmq__link *link)
+/* false = no memory, and as before. */
+static bool put_open(gmq__engine *engine, gmq__link *link, gmq__span meant)
 {
     const gmq__link_config *config = &engine->config.link;
     gmq__link_state *s = state_of(engine);
-    gmq__bytes inbox = {0}, body = {0};
+    gmq__bytes inbox = {0}, body = {0}, frame = {0};
     gmq__link_topic_inbox(&inbox, gmq__bytes_span(&s->inbox), gmq__bytes_span(&s->name));
-    gmq__link_open open = {gmq__bytes_span(&inbox), GMQ__FEATURE_ZSTD, config->call_window,
-                           config->link_window, (uint64_t)(config->timeout_ns / MS)};
+    gmq__link_open open = {gmq__bytes_span(&inbox),
+                           GMQ__FEATURE_ZSTD,
+                           config->call_window,
+                           config->link_window,
+                           (uint64_t)(config->timeout_ns / MS),
+                           meant};
     gmq__link_open_encode(&body, &open);
-    if (!inbox.failed && !body.failed)
-        gmq__link_control(engine, link, GMQ__LINK_OPEN, 0, gmq__bytes_span(&body));
+    gmq__link_frame f = {GMQ__LINK_OPEN, 0, 0, gmq__bytes_span(&body)};
+    gmq__link_frame_put(&frame, &f);
+    bool made = !inbox.failed && !body.failed && !frame.failed;
+    if (made) {
+        gmq__bytes_free(&link->control); /* before ACCEPT nothing else is there */
+        link->control = frame;
+        link->urgent = true;
+        gmq__link_wake(engine, link);
+    } else {
+        gmq__bytes_free(&frame);
+    }
     gmq__bytes_free(&inbox);
     gmq__bytes_free(&body);
+    return made;
+}
+
+bool gmq__link_client_ride(gmq__engine *engine, gmq__link *link, const gmq__link_server *to)
+{
+    gmq__bytes_clear(&link->peer);
+    gmq__bytes_put(&link->peer, to->name, to->name_len);
+    memcpy(link->instance, to->instance, sizeof link->instance);
+    link->meant = !link->peer.failed &&
+                  put_open(engine, link, gmq__span_of(link->instance, sizeof link->instance));
+    return link->meant;
 }
 
 /* The link that takes new calls; NULL = no memory. */
@@ -103,8 +128,7 @@ static gmq__link *current_link(gmq__engine *engine, int64_t now)
     if (!link)
         return NULL;
     gmq__link_topic_opening(&link->to, engine->config.base, gmq__bytes_span(&s->name));
-    put_open(engine, link);
-    if (link->to.failed || !link->control.len) {
+    if (link->to.failed || !put_open(engine, link, gmq__span_of(NULL, 0))) {
         gmq__link_finish(engine, link, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", false, now);
         return NULL;
     }

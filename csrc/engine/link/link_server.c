@@ -154,6 +154,13 @@ static gmq__link *admit(gmq__engine *engine, const gmq__link_packet *p, gmq__spa
         engine->stats.ignored++;
         return NULL;
     }
+    if (open.meant.len &&
+        !gmq__span_equal(open.meant, gmq__span_of(engine->config.link.instance,
+                                                  sizeof engine->config.link.instance))) {
+        gmq__link_refuse(engine, p->link, open.inbox, GMQ_CODE_UNAVAILABLE,
+                         "the server was restarted");
+        return NULL;
+    }
     if (s->draining || gmq__map_count(&s->links) >= LINKS_MOST) {
         gmq__link_refuse(engine, p->link, open.inbox,
                          s->draining ? GMQ_CODE_UNAVAILABLE : GMQ_CODE_RESOURCE_EXHAUSTED,

@@ -131,7 +131,7 @@ static void former_links(gmq__engine *engine, gmq__span name, const uint8_t *ins
 {
     size_t at = 0;
     for (gmq__link *link; (link = gmq__map_next(&state_of(engine)->links, &at));) {
-        if (link->phase == GMQ__LINK_IS_OPENING ||
+        if ((link->phase == GMQ__LINK_IS_OPENING && !link->meant) ||
             !gmq__span_equal(gmq__bytes_span(&link->peer), name))
             continue;
         if (!instance) { /* its Will: it may be back in a moment */

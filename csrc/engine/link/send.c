@@ -179,25 +179,32 @@ static void put_calls(gmq__engine *engine, gmq__link *link, gmq__bytes *frames, 
         gmq__list_push(&link->run, node);
 }
 
-/* May calls ride in the opening packet? Only where no second server can get a copy of it. */
-static bool calls_ride(const gmq__engine *engine)
+/* May calls ride in the opening packet? Only where no second server can get a copy of it, and then
+ * it names the one that it is for. */
+static bool calls_ride(gmq__engine *engine, gmq__link *link)
 {
     const gmq__link_state *s = gmq__link_state_of(engine);
     if (s->nservers != 1)
         return false;
     const gmq__link_server *only =
         GMQ__CONTAINER(s->servers.head.next, const gmq__link_server, node);
-    return !(only->features & GMQ__FEATURE_SHARED);
+    if (only->features & GMQ__FEATURE_SHARED)
+        return false;
+    for (gmq__node *n = link->run.head.next; n != &link->run.head; n = n->next)
+        if (!of_run(n)->wait_for_ready)
+            return gmq__link_client_ride(engine, link, only);
+    return false;
 }
 
 static void put_frames(gmq__engine *engine, gmq__link *link, gmq__bytes *frames, size_t room,
                        int64_t now)
 {
     size_t head_len = frames->len;
+    bool calls = link->phase != GMQ__LINK_IS_OPENING || calls_ride(engine, link);
     put_control(link, frames, left(room, frames));
     if (left(room, frames) >= 16)
         put_link_credit(link, frames);
-    if (link->phase != GMQ__LINK_IS_OPENING || calls_ride(engine))
+    if (calls)
         put_calls(engine, link, frames, head_len, room, now);
     if (!link->control.len) {
         link->urgent = gmq__list_first(&link->run) != NULL && link->urgent;

@@ -417,6 +417,30 @@ static void slow_readers_stall_nobody_test(void **state)
     rig_close(&r);
 }
 
+/* What ends while packets are made is told at once, not with whatever wakes the owner next. */
+static void metadata_that_fits_into_no_packet_test(void **state)
+{
+    (void)state;
+    rig r;
+    watch w;
+    gmq_metadata *md;
+    gmq_call *call;
+    static char wide[1000];
+    memset(wide, 'v', sizeof wide);
+    rig_open(&r, LINK, LINK "&msg_size_limit=300");
+    watch_open(&w, &r, "test/base/grpc/link/+/+");
+    unary_works(&r, r.server_queue);
+    rig_skip(w.queue, GMQ_EVENT_OBSERVED); /* the last acknowledgement: now all is quiet */
+    ok(gmq_metadata_new(&md));
+    ok(gmq_metadata_add(md, "wide", wide, sizeof wide));
+    ok(gmq_call_start_with(&call, r.client, UNARY, GMQ_RPC_UNARY, md, -1, NULL, 7, "x", 1, 1));
+    rig_expect_finished(r.client_queue, 7, GMQ_CODE_RESOURCE_EXHAUSTED, "does not fit");
+    gmq_metadata_free(md);
+    gmq_call_unref(call);
+    watch_close(&w);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,6 +456,7 @@ int main(void)
         cmocka_unit_test(auto_chooses_with_the_first_call_test),
         cmocka_unit_test(an_id_that_is_no_name_test),
         cmocka_unit_test(slow_readers_stall_nobody_test),
+        cmocka_unit_test(metadata_that_fits_into_no_packet_test),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
