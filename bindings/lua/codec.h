@@ -20,6 +20,10 @@ int gmq__lua_decode(lua_State *L, const gmq_type *type, const void *data, size_t
 /* Pushes {method = {path=, kind=, input=, output=}}, or nil when there is no such service. */
 int gmq__lua_service(lua_State *L, const gmq_schema *schema, const char *name);
 
+/* Pushes {name = number, [number] = name} of an enum, or nil when there is no such one. Of several
+ * names of a number the first stands. */
+int gmq__lua_enum(lua_State *L, const gmq_schema *schema, const char *name);
+
 /* Pushes the sequence of the names of the services. */
 int gmq__lua_services(lua_State *L, const gmq_schema *schema);
 

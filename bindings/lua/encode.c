@@ -9,7 +9,12 @@
 
 #include "codec.h"
 
-enum { TEXT_SIZE = 512, STACK_NEEDED = 8 };
+enum {
+    TEXT_SIZE = 1024,
+    STACK_NEEDED = 8,
+    OUTER_SHOWN = 3, /* of a long path: the outermost ... */
+    INNER_SHOWN = 6, /* ... and the innermost parts */
+};
 
 /* Where we are: one for each message and each element of a repeated field or map on the way. */
 typedef struct place {
@@ -63,17 +68,28 @@ static void add_key(encoder *e, int key)
         add_text(e, "[a %s]", luaL_typename(L, key));
 }
 
-static void add_path(encoder *e, const place *where)
+static void add_part(encoder *e, const place *where)
 {
-    if (!where)
-        return;
-    add_path(e, where->up);
     if (where->name)
-        add_text(e, "%s%s", where->up ? "." : "", where->name);
+        add_text(e, "%s%.80s", where->up ? "." : "", where->name);
     else if (where->key)
         add_key(e, where->key);
     else
         add_text(e, "[" LUA_INTEGER_FMT "]", where->index);
+}
+
+/* The parts from the outermost to `where`, which has `inner` parts behind it. What is wrong stands
+ * after them, and must not be cut off. Gives their number. */
+static int add_path(encoder *e, const place *where, int inner)
+{
+    if (!where)
+        return 0;
+    int outer = add_path(e, where->up, inner + 1);
+    if (outer < OUTER_SHOWN || inner < INNER_SHOWN)
+        add_part(e, where);
+    else if (outer == OUTER_SHOWN)
+        add_text(e, "...");
+    return outer + 1;
 }
 
 /* "pkg.Message: path.of[2].field: "; to be followed by what is wrong. False. */
@@ -81,7 +97,7 @@ static bool wrong(encoder *e, const place *where)
 {
     add_text(e, "%s: ", gmq_type_name(e->type));
     if (where) {
-        add_path(e, where);
+        add_path(e, where, 0);
         add_text(e, ": ");
     }
     return false;
@@ -130,7 +146,7 @@ static bool put_integer(encoder *e, const slot *s)
     lua_Integer number = lua_tointegerx(e->L, s->value, &exact);
     if (!exact) {
         wrong(e, s->where);
-        add_text(e, "%g is not an integer", (double)lua_tonumber(e->L, s->value));
+        add_text(e, "%.14g is no integer of 64 bits", (double)lua_tonumber(e->L, s->value));
         return false;
     }
     if (is_unsigned(s->field))

@@ -35,8 +35,12 @@ static const gmq_type *gmq_lua_type(lua_State *L, const char *function)
         !gmq_lua_text(L, 2, function, false, &name))
         lua_error(L);
     type = gmq_schema_find_type(schema, name);
-    if (!type)
-        luaL_error(L, "the schema has no message type '%s'", name);
+    if (!type) {
+        luaL_where(L, 2); /* who called Schema:encode() */
+        lua_pushfstring(L, "the schema has no message type '%s'", name);
+        lua_concat(L, 2);
+        lua_error(L);
+    }
     return type;
 }
 
@@ -69,6 +73,17 @@ static int gmq_lua_service(lua_State *L)
     return gmq__lua_service(L, schema, name);
 }
 
+static int gmq_lua_enum(lua_State *L)
+{
+    void *schema;
+    const char *name;
+
+    if (!gmq_lua_object(L, 1, SWIGTYPE_p_gmq_schema, "enum", false, &schema) ||
+        !gmq_lua_text(L, 2, "name of an enum", false, &name))
+        return lua_error(L);
+    return gmq__lua_enum(L, schema, name);
+}
+
 static int gmq_lua_services(lua_State *L)
 {
     void *schema;
@@ -83,4 +98,5 @@ gmq_schema *schema_from_file(const char *file);
 %native(encode) int gmq_lua_encode(lua_State *L);
 %native(decode) int gmq_lua_decode(lua_State *L);
 %native(service) int gmq_lua_service(lua_State *L);
+%native(enum_values) int gmq_lua_enum(lua_State *L);
 %native(services) int gmq_lua_services(lua_State *L);

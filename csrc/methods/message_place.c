@@ -44,7 +44,7 @@ gmq_status gmq__place_fail(gmq_status status, const gmq__place *place, const gmq
     for (; place->outer; place = place->outer)
         trail[n++] = place;
     put(&w, place->type->name);
-    put(&w, ": ");
+    put(&w, n || field ? ": " : ":");
     while (n--) {
         put_field(&w, trail[n]->field, trail[n]->index);
         put(&w, n || field ? "." : "");

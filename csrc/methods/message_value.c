@@ -1,5 +1,4 @@
 /* Getting and setting values of messages. */
-#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -298,6 +297,10 @@ gmq_status gmq_message_set_uint64(gmq_message *message, const gmq_field *field, 
     return set_integer(message, field, index, value, false);
 }
 
+/* From here on a double rounds to no float: half a step above FLT_MAX, which as 3.4028235e38 is
+ * written a little too large. */
+#define FLOAT_END 0x1.ffffffp127
+
 gmq_status gmq_message_set_double(gmq_message *message, const gmq_field *field, size_t index,
                                   double value)
 {
@@ -306,7 +309,7 @@ gmq_status gmq_message_set_double(gmq_message *message, const gmq_field *field, 
     if (status)
         return status;
     char text[64];
-    if (field->store == GMQ__STORE_32 && isfinite(value) && fabs(value) > (double)FLT_MAX) {
+    if (field->store == GMQ__STORE_32 && isfinite(value) && fabs(value) >= FLOAT_END) {
         snprintf(text, sizeof text, "cannot be set to %g, which is out of its range", value);
         return fail(field, text);
     }

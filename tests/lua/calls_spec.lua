@@ -102,6 +102,7 @@ describe("a client", function()
         assert.equal(gm.codes.OUT_OF_RANGE, failure.code)
         assert.equal("OUT_OF_RANGE", failure.name)
         assert.equal("nothing to count", failure.details)
+        assert.equal(failure.name, gm.codes[failure.code])
         assert.equal("OUT_OF_RANGE: nothing to count", tostring(failure))
         assert.is_true(gm.is_error(failure))
 
@@ -136,6 +137,50 @@ describe("a client", function()
             again = left
         end
         assert.equal("CANCELLED", select(2, again:recv()).name)
+    end)
+
+    it("need not wait for the reply of a unary call", function()
+        local pending = {}
+        for i = 1, 20 do
+            pending[i] = assert(demo:SayHello({ name = "number " .. i }, { timeout = 20, wait = false }))
+        end
+        for i = 1, 20 do
+            assert.equal("Hello, number " .. i .. "!", pending[i]:recv().text)
+            assert.is_nil(pending[i]:recv())
+            assert.equal("Hello, number " .. i .. "!", pending[i]:finish().text)
+            assert.equal("1", pending[i]:trailing_metadata().last)
+        end
+        local served
+        local slow, _, server = helper.serve({
+            SayHello = function(_, call)
+                served = call
+                repeat
+                    gm.sleep(0.01)
+                until not call:is_active()
+            end,
+        })
+        local call = assert(slow:SayHello({}, { timeout = 20, wait = false }))
+        while not served do
+            gm.turn(10)
+        end
+        call:cancel()
+        assert.equal("CANCELLED", select(2, call:recv()).name)
+        gm.run(function()
+            while served:is_active() do
+                gm.sleep(0.01)
+            end
+            gm.stop()
+        end)
+        server:close()
+    end)
+
+    it("is given the reply of an upload by recv and finish alike", function()
+        local upload = assert(demo:Collect())
+        upload:send({ value = 5 })
+        upload:close_send()
+        assert.equal(5, upload:recv().sum)
+        assert.is_nil(upload:recv())
+        assert.equal(5, upload:finish().sum)
     end)
 
     it("drops what it does not want to read", function()
@@ -199,7 +244,9 @@ describe("a client", function()
             { function() demo:SayHello({ delay_ms = -1 }) end, "delay_ms: .*%-1" },
             { function() demo:SayHello("x") end, "calls_spec.lua:%d+: .*the request is a table, not a string" },
             { function() demo.SayHello({ name = "x" }) end, "to be called with a colon" },
-            { function() demo:Nothing() end, "calls_spec.lua:%d+: demo.v1.Demo has no method 'Nothing'" },
+            { function() demo:Nothing() end, "calls_spec.lua:%d+: demo.v1.Demo has no method 'Nothing'; it has: Chat, Collect, Count, SayHello" },
+            { function() demo:Chat({}, { timeout = 5 }) end, "calls_spec.lua:%d+: .*Chat: takes options alone" },
+            { function() demo:SayHello({}, { wait = 0 }) end, "calls_spec.lua:%d+: .*wait is a boolean, not number" },
             { function() demo:SayHello({}, 5) end, "options is a table, not number" },
             { function() demo:SayHello({}, { timeot = 1 }) end, "calls_spec.lua:%d+: .*there is no option 'timeot'" },
             { function() demo:SayHello({}, { timeout = "1" }) end, "timeout is a number of seconds" },
@@ -223,6 +270,9 @@ describe("a client", function()
         assert.matches("calls_spec.lua:%d+: .*ChatMessage: text: a string is needed", raised(function()
             chat:send({ text = 5 })
         end))
+        assert.matches("calls_spec.lua:%d+: .*Chat: send: the message is a table, not nil", raised(function()
+            chat:send()
+        end))
         assert.is_true(chat:send({ text = "good" })) -- no harm done
         assert.equal("good", chat:recv().text)
         chat:close_send()
@@ -245,6 +295,10 @@ describe("a client", function()
         none, text = gm.channel("loopback://a/b", { no_such = {} })
         assert.is_nil(none)
         assert.matches("option 'no_such' is a string, an integer or a boolean, not a table", text)
+        none, text = gm.channel("loopback://a/b", { keep_alive_s = 1.5 })
+        assert.is_nil(none)
+        assert.matches("option 'keep_alive_s' is a string, an integer or a boolean, not 1.5", text)
+        assert(gm.channel("loopback://a/b", { keep_alive_s = 30.0 })):close()
     end)
 
     it("takes the options of methods from the schema", function()

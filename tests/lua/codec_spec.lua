@@ -39,10 +39,27 @@ describe("schemas", function()
         end, "gm.schema: the file or its bytes is a string, not number")
     end)
 
-    it("know their types", function()
+    it("know their enums", function()
+        local colours = schema:enum("test.lua.Colour")
+        assert.same({ RED = 0, GREEN = 1, BLUE = 2, [0] = "RED", "GREEN", "BLUE" }, colours)
+        local ok, problem = pcall(function()
+            schema:enum("test.lua.Color")
+        end)
+        assert.is_false(ok)
+        assert.matches("codec_spec.lua:%d+: schema:enum: the schema has no enum 'test.lua.Color'", problem)
         assert.error_matches(function()
-            schema:encode("test.lua.Nothing", {})
-        end, "no message type 'test.lua.Nothing'")
+            schema:enum(5)
+        end, "the name of the enum is a string, not number")
+    end)
+
+    it("know their types", function()
+        for _, method in ipairs({ "encode", "decode" }) do
+            local ok, problem = pcall(function()
+                schema[method](schema, "test.lua.Nothing", method == "encode" and {} or "")
+            end)
+            assert.is_false(ok)
+            assert.matches("codec_spec.lua:%d+: the schema has no message type 'test.lua.Nothing'", problem)
+        end
     end)
 end)
 
@@ -106,13 +123,13 @@ describe("tables", function()
             { { a_leaf = { nam = "x" } }, "test.lua.All: a_leaf: test.lua.Leaf has no field 'nam'" },
             { { leaves = { {}, { value = "x" } } }, "All: leaves[2].value: an integer is needed, not a string" },
             { { by_number = { [5] = { name = 1 } } }, "All: by_number[5].name: a string is needed, not a number" },
-            { { counts = { x = 1.5 } }, "test.lua.All: counts['x']: 1.5 is not an integer" },
+            { { counts = { x = 1.5 } }, "test.lua.All: counts['x']: 1.5 is no integer of 64 bits" },
             { { counts = { 5 } }, "counts[1]: a string is needed, not a number" },
             { { by_truth = { yes = "x" } }, "by_truth['yes']: a boolean is needed" },
             { { an_int32 = 2147483648 }, "an_int32: ", "2147483648" },
             { { a_uint32 = -1 }, "a_uint32: ", "-1" },
-            { { an_int64 = 2.0 ^ 63 }, "an_int64: 9.22337e+18 is not an integer" },
-            { { an_int64 = 0 / 0 }, "is not an integer" },
+            { { an_int64 = 2.0 ^ 63 }, "an_int64: 9.2233720368548e+18 is no integer of 64 bits" },
+            { { an_int64 = 0 / 0 }, "is no integer" },
             { { a_float = 1e300 }, "a_float: ", "1e+300" },
             { { a_bool = 1 }, "a_bool: a boolean is needed, not a number" },
             { { a_string = 5 }, "a_string: a string is needed, not a number" },
@@ -132,6 +149,19 @@ describe("tables", function()
                 assert.is_truthy(problem:find(case[part], 1, true), problem .. "\ndoes not say " .. case[part])
             end
         end
+    end)
+
+    it("are refused with what is wrong even where the path is long", function()
+        local deep = { leaves = { {}, { value = "x" } } }
+        for _ = 1, 80 do
+            deep = { nested = deep }
+        end
+        assert.matches("^test.lua.All: nested.nested.nested%.%.%..*nested.leaves%[2%].value: an integer is needed, "
+            .. "not a string$", refused(deep):gsub("^.-(test.lua)", "%1"))
+    end)
+
+    it("take the largest float as it is written", function()
+        assert.equal(3.4028234663852886e38, round_trip({ a_float = 3.4028235e38 }).a_float)
     end)
 
     it("that contain themselves are refused", function()

@@ -38,6 +38,28 @@ describe("gm.run", function()
         assert.same({ "main", "quick", "slow" }, order)
     end)
 
+    it("lets those who wait for the same go on in the order in which they came", function()
+        local demo = helper.serve({ Chat = function(call)
+            for message in call do
+                call:send(message)
+            end
+        end })
+        gm.run(function()
+            local chat, tasks = assert(demo:Chat()), {}
+            for i = 1, 5 do
+                tasks[i] = gm.spawn(chat.recv, chat)
+            end
+            coroutine.yield()
+            for i = 1, 5 do
+                chat:send({ text = tostring(i) })
+            end
+            for i = 1, 5 do
+                assert.equal(tostring(i), tasks[i]:join().text)
+            end
+            gm.stop()
+        end)
+    end)
+
     it("does not run in itself", function()
         assert.matches("running already", raised(gm.run, function()
             gm.run(function() end)
@@ -115,6 +137,34 @@ describe("a coroutine of the program's own", function()
             gm.stop()
         end)
         assert.is_nil(generator())
+    end)
+
+    it("may wait for calls inside of others that wait, up to a limit", function()
+        local log = helper.log()
+        local demo = helper.serve({ SayHello = function(request)
+            gm.sleep(0.01)
+            return { text = request.name }
+        end })
+        local good, refused = 0, 0
+        gm.run(function()
+            local tasks = {}
+            for i = 1, 100 do
+                tasks[i] = gm.spawn(function()
+                    return coroutine.wrap(function()
+                        return assert(demo:SayHello({ name = "x" }, { timeout = 20 })).text
+                    end)()
+                end)
+            end
+            for i = 1, 100 do
+                local text, problem = tasks[i]:join()
+                good = good + (text == "x" and 1 or 0)
+                refused = refused + (problem and problem:find("calls wait in coroutines that are not gm.spawn") and 1 or 0)
+            end
+            gm.stop()
+        end)
+        assert.equal(100, good + refused)
+        assert.is_true(good >= 60 and #log == refused)
+        assert.equal("x", demo:SayHello({ name = "x" }).text) -- and is none the worse
     end)
 
     it("that is never resumed is collected, its call cancelled, and the others go on", function()

@@ -206,12 +206,15 @@ describe("a server", function()
             { "name is a string", helper.schema, 5, {} },
             { "no service 'x'", helper.schema, "x", {} },
             { "handlers is a table", helper.schema, "demo.v1.Demo", 5 },
-            { "has no method 'Nope'", helper.schema, "demo.v1.Demo", { Nope = print } },
+            { "Demo has no method 'Nope'; it has: Chat, Collect, Count, SayHello", helper.schema, "demo.v1.Demo", { Nope = print } },
             { "handler of SayHello is a function", helper.schema, "demo.v1.Demo", { SayHello = 5 } },
         }) do
             assert.matches(case[1], raised(server.serve, server, table.unpack(case, 2, 4)))
         end
         server:close()
+        assert.matches("server_spec.lua:%d+: server:serve: the server is closed", raised(function()
+            server:serve(helper.schema, "demo.v1.Demo", {})
+        end))
         assert.is_nil((gm.server("nonsense")))
         assert.is_nil((gm.server("loopback://a/b", { no_such = 1 })))
     end)

@@ -39,11 +39,15 @@ function ClientStream:trailing_metadata()
     return self.trailing
 end
 
+local function has_single_reply(kind)
+    return kind == core.RPC_UNARY or kind == core.RPC_CLIENT_STREAMING
+end
+
 --- Ends sending and waits for the end, dropping what is unread: true, or nil and the error. In a call with a single
 -- reply: the reply, or nil and the error.
 function ClientStream:finish()
     self:close_send()
-    if self.kind == core.RPC_CLIENT_STREAMING then
+    if has_single_reply(self.kind) then
         return self:reply()
     end
     while not self.finished or self.first <= self.last do
@@ -57,7 +61,7 @@ function ClientStream:finish()
     return self:outcome()
 end
 
---- The single reply, once the status is there too.
+--- The single reply, once the status is there too; the same each time.
 function ClientStream:reply()
     while not self.finished do
         loop.park(self.waiters)
@@ -65,19 +69,23 @@ function ClientStream:reply()
     local ok, failure = self:outcome()
     if not ok then
         return nil, failure
-    elseif self.first > self.last then
-        return nil, status.new(status.codes.INTERNAL, "the server sent no reply")
+    elseif not self.single then
+        if self.first > self.last then
+            return nil, status.new(status.codes.INTERNAL, "the server sent no reply")
+        end
+        local message, problem = self.codec.decode(self:pop())
+        if not message then
+            self.code, self.details = status.codes.INTERNAL, problem
+            return self:outcome()
+        end
+        self.single = message
     end
-    local message, problem = self.codec.decode(self:pop())
-    if not message then
-        return nil, status.new(status.codes.INTERNAL, problem)
-    end
-    return message
+    return self.single
 end
 
 --- The next message. Where there is a single reply: the reply, and behind it nil.
 function ClientStream:recv()
-    if self.kind ~= core.RPC_CLIENT_STREAMING then
+    if not has_single_reply(self.kind) then
         return stream.Stream.recv(self)
     end
     if self.answered then
@@ -147,11 +155,13 @@ local function caller(self, service, name, method)
         local bytes
         if takes_request then
             bytes = encoded(method, request)
+        elseif values ~= nil then
+            error(("%s: takes options alone: messages are sent by send() of what it gives"):format(method.path), 2)
         else
             values = request
         end
         local call, failure = start(self, method, bytes, values)
-        if not call or method.kind ~= core.RPC_UNARY then
+        if not call or method.kind ~= core.RPC_UNARY or values and values.wait == false then
             return call, failure
         end
         local message
@@ -177,7 +187,7 @@ function Channel:service(source, name)
         __index = function(_, key)
             local method = methods[key]
             if not method then
-                error(("%s has no method '%s'"):format(name, tostring(key)), 2)
+                error(schema.no_method(name, key, methods), 2)
             end
             local call = caller(self, service, key, method:at_client())
             rawset(service, key, call)

@@ -26,12 +26,13 @@ end
 local function set(options, key, value)
     if type(value) == "boolean" then
         return options:set_bool(key, value)
-    elseif math.type(value) == "integer" then
-        return options:set_int(key, value)
+    elseif type(value) == "number" and math.tointeger(value) then
+        return options:set_int(key, math.tointeger(value))
     elseif type(value) == "string" then
         return options:set_string(key, value)
     end
-    return nil, ("option '%s' is a string, an integer or a boolean, not a %s"):format(tostring(key), type(value))
+    local given = type(value) == "number" and tostring(value) or "a " .. type(value)
+    return nil, ("option '%s' is a string, an integer or a boolean, not %s"):format(tostring(key), given)
 end
 
 --- core.Options of a table, or nil and a text.
@@ -81,6 +82,8 @@ function check.call_options(where, values, level)
         if CALL_OPTIONS[key] then
             own = own or {}
             own[key] = value
+        elseif key == "wait" then
+            check.argument(where, "wait", value, "boolean", level)
         elseif key ~= "timeout" and key ~= "metadata" then
             error(("%s: there is no option '%s'"):format(where, tostring(key)), level)
         end

@@ -32,6 +32,9 @@ function adapter.attach(controller)
     if cqueues.type(controller) ~= "controller" then
         error("grpc_mqtt.cqueues.attach: a controller is needed, of cqueues.new()", 2)
     end
+    if loop.on_work then
+        error("grpc_mqtt.cqueues.attach: an event loop turns ours already; detach() that first", 2)
+    end
     local fd = loop.fd()
     if fd < 0 then
         return nil, "the queue has no descriptor"
@@ -58,7 +61,8 @@ function adapter.attach(controller)
     end
 
     loop.foreign = function()
-        if cqueues.running() ~= controller then
+        local running, directly = cqueues.running()
+        if running ~= controller or not directly then -- in a coroutine inside of one of cqueues' it cannot yield
             return nil
         end
         waiting = waiting + 1
@@ -80,6 +84,9 @@ function adapter.attach(controller)
 
     return {
         detach = function()
+            if not attached then
+                return
+            end
             attached = false
             loop.foreign, loop.on_work, loop.start = nil, nil, nil
             work:signal()

@@ -9,6 +9,7 @@ local loop = {}
 
 local BATCH = 64
 local SLICE_MS = 500 -- a wait is no longer in one piece: Ctrl-C is noticed by Lua code alone
+local NESTED_MAX = 60 -- Lua bears 200 calls of C inside each other; each of these takes two or three
 local PARK = {} -- what a task yields that waits; whatever else it yields means "let others run"
 local LEVELS = { [0] = "error", "warning", "info", "debug" }
 
@@ -22,6 +23,10 @@ local ready = { first = 1, last = 0 } -- tasks that can go on
 local timers = {} -- {at=, wake=}, the next one last
 local running = false -- run() is on the stack
 local stopped = false
+local nested = 0 -- turns inside of each other, of those who block
+local one_deeper = setmetatable({}, { __close = function()
+    nested = nested - 1
+end })
 
 --- Set by an adapter: how to wait outside of tasks, a function that gives an object with wait() and wake(), or nil.
 loop.foreign = nil
@@ -113,9 +118,10 @@ local function make_ready(task)
     end
 end
 
---- Wakes all that wait in `waiters`.
+--- Wakes all that wait in `waiters`, first come first.
 function loop.wake(waiters)
-    for i = #waiters, 1, -1 do
+    local count = #waiters
+    for i = 1, count do
         local waiter = waiters[i]
         waiters[i] = nil
         if waiter.co then
@@ -140,6 +146,12 @@ function loop.park(waiters)
         waiter:wait()
         return
     end
+    if nested >= NESTED_MAX then
+        error(("more than %d calls wait in coroutines that are not gm.spawn()'s, each inside of the one before")
+            :format(NESTED_MAX), 0)
+    end
+    local _ <close> = one_deeper
+    nested = nested + 1
     loop.turn(-1)
 end
 
@@ -373,6 +385,9 @@ end
 function loop.run(fn, ...)
     if running or tasks[coroutine.running()] then
         error("gm.run: it is running already; use gm.spawn in there", 2)
+    end
+    if loop.start then
+        error("gm.run: an event loop is attached that runs the coroutines: use gm.spawn, and its own loop", 2)
     end
     local main = fn ~= nil and loop.spawn(fn, ...) or nil
     if main then

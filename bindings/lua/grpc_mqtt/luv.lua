@@ -10,6 +10,9 @@ local adapter = {}
 
 --- Has luv's loop turn ours from now on. An object with detach(); nil and a text when the queue has no descriptor.
 function adapter.attach()
+    if loop.on_work then
+        error("grpc_mqtt.luv.attach: an event loop turns ours already; detach() that first", 2)
+    end
     local fd = loop.fd()
     if fd < 0 then
         return nil, "the queue has no descriptor"
@@ -42,6 +45,9 @@ function adapter.attach()
 
     local attached = {}
     function attached.detach()
+        if poll:is_closing() then
+            return
+        end
         loop.on_work = nil
         poll:stop()
         timer:stop()

@@ -33,6 +33,16 @@ function Method:at_server()
     return codec(self.raw, self, self.output, self.input)
 end
 
+--- What to say of a method that a service does not have.
+function schema.no_method(service, wanted, known)
+    local names = {}
+    for name in pairs(known) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    return ("%s has no method '%s'; it has: %s"):format(service, tostring(wanted), table.concat(names, ", "))
+end
+
 -- The tag of a descriptor set's only field; no name of a file begins so.
 local function is_bytes(source)
     return source:sub(1, 1) == "\n"
@@ -75,7 +85,18 @@ end
 function Schema:decode(type_name, bytes)
     check.argument("schema:decode", "the name of the type", type_name, "string")
     check.argument("schema:decode", "the message", bytes, "string")
-    return core.decode(self.raw, type_name, bytes)
+    local message, problem = core.decode(self.raw, type_name, bytes)
+    return message, problem
+end
+
+--- The values of an enum, name -> number and number -> name; an error when there is no such enum.
+function Schema:enum(name)
+    check.argument("schema:enum", "the name of the enum", name, "string")
+    local values = core.enum_values(self.raw, name)
+    if not values then
+        error(("schema:enum: the schema has no enum '%s'"):format(name), 2)
+    end
+    return values
 end
 
 --- The methods with their options, as the core takes them.

@@ -168,12 +168,15 @@ function Server:serve(source, name, handlers)
     end
     check.argument(where, "name", name, "string")
     check.argument(where, "handlers", handlers, "table")
+    if self.closed then
+        error(where .. ": the server is closed", 2)
+    end
     local known = source:methods(name, where, 2)
     local map = assert(core.MethodMap())
     for method_name, handler in pairs(handlers) do
         local method = known[method_name]
         if not method then
-            error(("%s: %s has no method '%s'"):format(where, name, tostring(method_name)), 2)
+            error(where .. ": " .. schema.no_method(name, method_name, known), 2)
         end
         check.argument(where, "the handler of " .. method_name, handler, "function")
         assert(map:add(method.path, method.kind))

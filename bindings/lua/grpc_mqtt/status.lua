@@ -8,10 +8,10 @@ local NAMES = {
     "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
 }
 
---- Name -> number.
+--- Name -> number, and number -> name.
 status.codes = {}
 for number, name in pairs(NAMES) do
-    status.codes[name] = number
+    status.codes[name], status.codes[number] = number, name
 end
 local codes = status.codes
 

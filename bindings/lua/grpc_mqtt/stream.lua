@@ -1,5 +1,6 @@
 --- A call while it goes on, at the client or at the server: what both have in common.
 
+local check = require("grpc_mqtt.check")
 local core = require("grpc_mqtt.core")
 local loop = require("grpc_mqtt.loop")
 local status = require("grpc_mqtt.status")
@@ -137,6 +138,7 @@ end
 --- Sends a message, a table; waits while too much is on its way. True, or nil and the error with which the call has
 -- ended. A table that does not fit the schema is an error.
 function Stream:send(message)
+    check.argument(self.path .. ": send", "the message", message, "table")
     local bytes, problem = self.codec.encode(message)
     if not bytes then
         error(problem, 2)

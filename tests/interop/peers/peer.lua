@@ -120,7 +120,7 @@ local function options(what, timeout)
     local metadata = {
         { "x-do", what }, { "x-text", "one" }, { "x-text", "two" }, { "x-raw-bin", "\0\xff" }, { "x-raw-bin", "" },
     }
-    return { timeout = timeout, metadata = metadata }
+    return { timeout = timeout, metadata = metadata, wait = false }
 end
 
 local function until_waiting(demo, wanted)
@@ -129,11 +129,11 @@ local function until_waiting(demo, wanted)
     until reply.text == tostring(wanted)
 end
 
---- The stream, of which a client's has been sent. A unary call is no stream, but one message and the call.
+--- The call, with its requests sent.
 local function start(demo, method, what, timeout)
     local requests = REQUESTS[method]
-    if method == "Count" then
-        return assert(demo:Count(requests, options(what, timeout)))
+    if method == "SayHello" or method == "Count" then
+        return assert(demo[method](demo, requests, options(what, timeout)))
     end
     local call = assert(demo[method](demo, options(what, timeout)))
     for i = 1, what == "echo" and #requests or 1 do
@@ -162,19 +162,7 @@ local function replies(call, method)
     return table.concat(texts, ","), failure
 end
 
-local function unary(demo)
-    local reply, call = demo:SayHello(REQUESTS.SayHello, options("echo", 20))
-    assert(reply, call)
-    say("SayHello", "echo", "OK", reply.text, shown(call:initial_metadata()), shown(call:trailing_metadata()))
-    local _, failure = demo:SayHello(REQUESTS.SayHello, options("fail", 20))
-    say("SayHello", "fail", failure.name, failure.details, shown(failure.metadata))
-    _, failure = demo:SayHello(REQUESTS.SayHello, options("wait", 0.3))
-    say("SayHello", "late", failure.name)
-    until_waiting(demo, 0)
-    say("SayHello", "cancel", "CANCELLED") -- a unary call waits for its reply, and cannot be cancelled
-end
-
-local function streaming(demo, method)
+local function ask(demo, method)
     local call = start(demo, method, "echo", 20)
     local got, failure = replies(call, method)
     local metadata = shown(call:initial_metadata())
@@ -201,8 +189,7 @@ if role == "server" then
 else
     local channel <close> = assert(gm.channel(url))
     local demo = channel:service(schema, "demo.v1.Demo")
-    unary(demo)
-    for _, method in ipairs({ "Collect", "Count", "Chat" }) do
-        streaming(demo, method)
+    for _, method in ipairs({ "SayHello", "Collect", "Count", "Chat" }) do
+        ask(demo, method)
     end
 end

@@ -185,7 +185,7 @@ static void refuses_what_is_malformed(void **state)
     static const struct {
         const char *hex, *says;
     } rows[] = {
-        {"08", "message3.Tree:  is malformed at byte 0"},
+        {"08", "message3.Tree: is malformed at byte 0"},
         {"00", "byte 0"},
         {"0a05 6161", "byte 0"},
         {"0a0161 1a03 0a05 61", "message3.Tree: left is malformed at byte 5"},

@@ -152,6 +152,11 @@ static void floats_are_rounded_within_their_range(void **state)
     assert_int_equal(gmq_message_get_double(m, f, 0, &value), GMQ_OK);
     assert_true(value == (double)0.1f);
     assert_says(gmq_message_set_double(m, f, 0, 1e300), GMQ_E_INVALID, "cannot be set to 1e+300");
+    assert_int_equal(gmq_message_set_double(m, f, 0, 3.4028235e38), GMQ_OK); /* as it is written */
+    assert_int_equal(gmq_message_get_double(m, f, 0, &value), GMQ_OK);
+    assert_true(value == (double)FLT_MAX);
+    assert_says(gmq_message_set_double(m, f, 0, 0x1.ffffffp127), GMQ_E_INVALID, "out of its range");
+    assert_says(gmq_message_set_double(m, f, 0, -0x1.ffffffp127), GMQ_E_INVALID, "3.40282e+38");
     assert_int_equal(gmq_message_set_double(m, f, 0, INFINITY), GMQ_OK);
     assert_int_equal(gmq_message_set_double(m, d, 0, 1e300), GMQ_OK);
     assert_int_equal(gmq_message_get_double(m, d, 0, &value), GMQ_OK);
