@@ -145,7 +145,9 @@ class Rpc:
         self.status_sent = True
         self.metadata_sent = True
         try:
-            self.call.finish(code, details, trailing or None)
+            self.call.finish(
+                code, details if code else "", trailing or None
+            )  # none with OK, as gRPC
         except (ClosedError, StateError):
             pass  # over; FINISHED says so
         except (Error, TypeError, ValueError) as error:

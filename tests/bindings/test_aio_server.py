@@ -184,6 +184,18 @@ def test_bad_trailing_metadata(stack, wrong):
     check()
 
 
+@aio
+async def test_details_without_a_code_are_not_sent(stack):
+    async def unary(request, context):
+        context.set_details("all is well")
+        return request
+
+    async with Served(stack, {UNARY: unary}) as channel:
+        call = channel.unary_unary(UNARY)(b"")
+        await soon(call)
+        assert (await call.code(), await call.details()) == (grpc.StatusCode.OK, "")
+
+
 @later_grpcio
 @aio
 async def test_set_code(stack):
