@@ -18,9 +18,10 @@ REQUIRED = (
     "tests_aio.unit.client_unary_unary_interceptor_test",
 )
 
-#: Not run over the session dialect alone, in which a server is found to be gone by a call only, and
-#: a call to nobody ends sooner than one of these can cancel it.
+#: Not run over the session dialect alone, in which a server is found to be gone by a call only, a
+#: call to nobody ends sooner than one of these can cancel it, and kinds of calls must agree.
 NOT_SESSION = (
+    "tests.unit._abort_test",
     "tests.unit._channel_connectivity_test",
     "tests_aio.unit.client_stream_unary_interceptor_test",
 )
@@ -87,7 +88,6 @@ ALL = (
 
 _TLS = "security between client and server: over MQTT it is the broker's affair, in the address"
 _BYTES = "counts bytes through a TCP proxy between client and server, or inspects their sockets"
-_KIND = "the handler is of another kind than the call, whose messages it could not answer"
 _HTTP = "reads what only HTTP/2 has: an IP address as peer, gRPC's message encodings"
 _LATE = "the runner makes its server late, once the port is known; what ours raises comes then"
 _ITSELF = "fails with grpcio itself on Python 3.11: asyncio.wait() of calls"
@@ -113,7 +113,6 @@ BY_NATURE: dict[str, dict[str, str]] = {
         "ChannelzServicerTest.test_streaming_rpc": _CHANNELZ,
         "ChannelzServicerTest.test_successful_request": _CHANNELZ,
     },
-    "tests.unit._abort_test": {"AbortTest.test_invalid_code": _KIND},
     "tests.unit._auth_context_test": {
         "AuthContextTest.testSecureClientCert": _TLS,
         "AuthContextTest.testSecureNoCert": _TLS,
