@@ -171,6 +171,7 @@ static void fill(gmq__runtime_config *config, gmq__role role, const parts *p)
     gmq__engine_config_defaults(&config->engine);
     config->engine.role = role;
     fill_engine(&config->engine, p);
+    config->engine.probe = s->number[GMQ__OPT_PROBE] != 0;
     gmq__link_ends_fill(&p->ends, s, &config->engine);
     fill_connection(&config->connection, p);
     config->connection.will.retain = role == GMQ__ROLE_SERVER;

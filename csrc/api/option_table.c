@@ -243,6 +243,12 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
                                  SWITCH(CLIENT | CALL,
                                         "Calls wait within their deadline while there is no "
                                         "connection or no server, instead of ending UNAVAILABLE.")},
+    [GMQ__OPT_PROBE] =
+        {"probe",
+         SWITCH(CLIENT,
+                "The state READY waits for a server in the session dialect, too. It announces "
+                "none, so that while no call is open the broker is asked by a heartbeat of no "
+                "session whether anybody listens (MQTT 5). grpc_mqtt for Python has it on.")},
     [GMQ__OPT_ANY_KIND] =
         {"any_kind",
          SWITCH(CALL,

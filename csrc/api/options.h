@@ -56,6 +56,7 @@ typedef enum gmq__option_id { /* order of the table and of docs/guide/options.md
                               GMQ__OPT_SERVER_CLEVEL,
                               GMQ__OPT_CLIENT_CLEVEL,
                               GMQ__OPT_WAIT_FOR_READY,
+                              GMQ__OPT_PROBE,
                               GMQ__OPT_ANY_KIND,
                               GMQ__OPT_UNKNOWN_METHODS,
                               GMQ__OPT_INITIAL_METADATA_WAIT_MS,

@@ -77,6 +77,7 @@ typedef struct gmq__engine_config {
     int64_t pool_idle_ns; /* client: spare session topics are given back after so long without calls
                              (30 s) */
 
+    bool probe; /* client, session dialect: READY waits for a server, see session_probe.h */
     gmq__rpc_options options; /* the run-time argument, lowest in precedence; -1 = 0 */
     uint8_t qos;              /* 1 */
     gmq__link_config link;
@@ -150,8 +151,10 @@ bool gmq__engine_next_output(gmq__engine *engine, bool may_publish, int64_t now,
 typedef enum gmq__ev_kind {
     GMQ__EV_READY,  /* connection usable: a server's filters are granted, a client may call; once a
                        connection, and again after ABSENT */
-    GMQ__EV_ABSENT, /* client, link dialect: no server is announced; code, text. Until READY calls
-                       without wait_for_ready end UNAVAILABLE where no link is left */
+    GMQ__EV_ABSENT, /* client: no server is announced, or listens; code, text. In the link dialect
+                       calls without wait_for_ready end UNAVAILABLE until READY, where no link is
+                       left */
+    GMQ__EV_LOOKED, /* client that is to choose its dialect: it could now */
     GMQ__EV_FAILED, /* server: its filters were refused; code, text */
     GMQ__EV_CALL,   /* server: new call; call, path, method, metadata, deadline */
     GMQ__EV_INITIAL_METADATA,

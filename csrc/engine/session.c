@@ -507,13 +507,16 @@ static void dialect_call_acked(gmq__engine *engine, gmq__call *call, bool mark, 
 static int64_t dialect_deadline(const gmq__engine *engine)
 {
     const gmq__session_state *state = gmq__session_state_of(engine);
-    return is_client(engine) ? gmq__pool_deadline(&state->pool)
-                             : gmq__tombstones_deadline(&state->tombstones);
+    if (!is_client(engine))
+        return gmq__tombstones_deadline(&state->tombstones);
+    int64_t pool = gmq__pool_deadline(&state->pool);
+    return state->probe.running && state->probe.at < pool ? state->probe.at : pool;
 }
 
 static void dialect_timer(gmq__engine *engine, int64_t now)
 {
     gmq__tombstones_expire(&gmq__session_state_of(engine)->tombstones, now);
+    gmq__probe_timer(engine, now);
 }
 
 static void dialect_call_timer(gmq__engine *engine, gmq__call *call, int64_t now)
@@ -593,6 +596,8 @@ const gmq__dialect gmq__session_dialect = {
     .call_timer = dialect_call_timer,
     .pull = dialect_pull,
     .ready = dialect_ready,
+    .publish = gmq__probe_publish,
+    .wants = gmq__probe_wants,
     .call_pull = dialect_call_pull,
     .start = gmq__session_client_start,
     .send = dialect_send,

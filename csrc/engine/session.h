@@ -9,6 +9,7 @@
 #include "engine/outbox.h"
 #include "engine/pool.h"
 #include "engine/reassembly.h"
+#include "engine/session_probe.h"
 #include "engine/tombstone.h"
 #include "wire/chunk.h"
 #include "wire/packet.h"
@@ -87,8 +88,9 @@ typedef struct gmq__session_state {
     gmq__pool pool;    /* client */
     gmq__list waiting; /* client: sessions that want a topic, in order of arrival */
     size_t nwaiting;
-    gmq__map by_sid; /* server: session id -> session; in: first packet; out: its end, when a
-                        tombstone follows */
+    gmq__probe probe; /* client */
+    gmq__map by_sid;  /* server: session id -> session; in: first packet; out: its end, when a
+                         tombstone follows */
     gmq__tombstones tombstones;
     bool subscribe_due, subscribed, draining;
     size_t nclosing; /* server: sessions that are over but for their last packets */
@@ -99,6 +101,7 @@ enum { /* kinds of tokens */
        GMQ__SESSION_TOKEN_FILTERS,
        GMQ__SESSION_TOKEN_NOBODY,
 };
+#define GMQ__SESSION_PROBE 1 /* in a token of NOBODY: a probe's */
 
 static inline gmq__session *gmq__session_of(gmq__call *call)
 {

@@ -348,7 +348,8 @@ void gmq__session_client_timer(gmq__engine *engine, gmq__session *s, int64_t now
 
 void gmq__session_client_connected(gmq__engine *engine, int64_t now)
 {
-    gmq__dialect_granted(engine);
+    if (!gmq__probe_start(engine, false, now))
+        gmq__dialect_granted(engine);
     gmq__pool_connected(&state_of(engine)->pool, now);
 }
 
@@ -356,6 +357,7 @@ void gmq__session_client_disconnected(gmq__engine *engine, int32_t code, const c
                                       int64_t now)
 {
     gmq__pool_disconnected(&state_of(engine)->pool);
+    gmq__probe_stop(engine);
     for (uint32_t at = 0; at < engine->nslots; at++) {
         gmq__session *s = (gmq__session *)(void *)engine->slots[at].call;
         if (!s || s->call.dialect != &gmq__session_dialect)
@@ -390,6 +392,9 @@ static void refuse_waiting(gmq__engine *engine, int reason, int64_t now)
 
 void gmq__session_client_acked(gmq__engine *engine, uint64_t token, int reason, int64_t now)
 {
+    if (token ==
+        ((uint64_t)GMQ__SESSION_TOKEN_NOBODY << GMQ__TOKEN_KIND_SHIFT | GMQ__SESSION_PROBE))
+        gmq__probe_heard(engine, reason != GMQ__MQTT_NO_SUBSCRIBERS, now);
     if (token >> GMQ__TOKEN_KIND_SHIFT != GMQ__SESSION_TOKEN_POOL)
         return;
     gmq__session_state *state = state_of(engine);
@@ -403,6 +408,8 @@ void gmq__session_client_call_acked(gmq__engine *engine, gmq__session *s, bool f
                                     int64_t now)
 {
     bool failed = reason >= 0x80 || reason == GMQ__MQTT_NO_SUBSCRIBERS;
+    if (first)
+        gmq__probe_heard(engine, reason != GMQ__MQTT_NO_SUBSCRIBERS, now);
     if (s->phase == GMQ__SESSION_CLOSING && first && failed) {
         gmq__session_gone(engine, s); /* nobody to tell */
         return;

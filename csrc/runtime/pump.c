@@ -82,6 +82,9 @@ static void on_event(gmq__runtime *rt, gmq__ev *ev, int64_t now)
     case GMQ__EV_ABSENT:
         gmq__connection_absent(rt, ev->text ? ev->text : "no server is announced");
         break;
+    case GMQ__EV_LOOKED:
+        gmq__hold_release(rt, now);
+        break;
     case GMQ__EV_FAILED:
         gmq__connection_refused_filters(rt, ev->text ? ev->text : "subscriptions refused", now);
         break;

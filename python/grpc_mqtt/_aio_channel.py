@@ -28,7 +28,7 @@ from grpc_mqtt._aio_interceptors import (
     InterceptedUnaryUnaryCall,
     sort_interceptors,
 )
-from grpc_mqtt._aio_pump import Endpoint, Link, pump_of, working_loop
+from grpc_mqtt._aio_pump import Endpoint, Link, pump_of, wake, working_loop
 from grpc_mqtt._call import serialize
 from grpc_mqtt._credit import FIRST
 from grpc_mqtt._descriptors import DescriptorsLike
@@ -68,7 +68,14 @@ class _Connection(Link):
         super().__init__(endpoint, client)
         self.metadata = metadata  # goes with every call
         self.closed = False
+        self.wanted = False  # somebody has called, or asked to be connected
         self.calls: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def want(self) -> None:
+        """From now on the state is told; before it is said to be IDLE."""
+        if not self.wanted:
+            self.wanted = True
+            wake(self.endpoint.waiters)
 
 
 class _Method:
@@ -146,6 +153,7 @@ class _Method:
         if connection.closed:
             raise grpc.aio.UsageError(_CLOSED)
         _fork.check(connection.pump.generation, "channel")
+        connection.want()
         if details.credentials is not None:
             raise grpc.aio.UsageError(_NO_CREDENTIALS)
         state = State(connection, self._deserializer, self.unary_response, details.timeout)
@@ -361,8 +369,16 @@ class Channel(MultiCallables, grpc.aio.Channel):
             pass
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
-        """The connectivity. The channel always tries to connect."""
-        return CONNECTIVITY[self._connection.endpoint.state]
+        """The connectivity: IDLE until somebody calls or tries to connect, although the connection
+        to the broker is made before.
+        """
+        connection = self._connection
+        state = connection.endpoint.state
+        if not connection.wanted and state != gmq.STATE_SHUTDOWN:
+            state = gmq.STATE_IDLE
+        if try_to_connect:
+            connection.want()
+        return CONNECTIVITY[state]
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
         if self._connection.closed:
@@ -371,7 +387,7 @@ class Channel(MultiCallables, grpc.aio.Channel):
             await self._connection.endpoint.changed()
 
     async def channel_ready(self) -> None:
-        while (state := self.get_state()) is not grpc.ChannelConnectivity.READY:
+        while (state := self.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
             await self.wait_for_state_change(state)
 
     def _make(

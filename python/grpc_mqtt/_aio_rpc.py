@@ -16,6 +16,7 @@ from grpc_mqtt._aio_pump import Pump, wait_in, wake
 from grpc_mqtt._call import Metadata
 from grpc_mqtt._credit import Credit
 from grpc_mqtt._errors import ClosedError, Error, StateError
+from grpc_mqtt._methods import streams_requests
 from grpc_mqtt._status import INSECURE
 from grpc_mqtt._types import AioServicerContext, Deserializer, MaybeNone, Serializer
 
@@ -60,6 +61,7 @@ class Rpc:
         self.metadata_sent = False
         self.status_sent = False
         self.half_closed = False
+        self.sends_one = False  # the client sends no more than one
         self.finished = False  # FINISHED has come
         self.writable = True
         self.sent = 0
@@ -84,22 +86,18 @@ class Rpc:
         if self.task is not None and not self.status_sent:
             self.task.cancel()
 
-    def begin(self, kind: int, credit: int) -> bool:
-        """The kind of the handler is known: lets the requests come. What a client may have said
-        of the kind itself must be the same; False: it is not, and the call has its status.
+    def begin(self, kind: int, credit: int) -> None:
+        """The kind of the handler is known: lets the requests come. Where the client has said it
+        itself, its own is that of the call, which works as far as the messages allow, as in gRPC.
         """
         told = self.call.kind()
-        if told >= 0 and told != kind:
-            code: int = grpc.StatusCode.UNIMPLEMENTED.value[0]
-            self.finish(code, f"{self.path} is of another kind", None)
-            return False
+        self.sends_one = told >= 0 and not streams_requests(told)
         try:
             if told < 0:
                 self.call.resolve(kind)
             self.call.read(credit)
         except (ClosedError, StateError):
             pass  # over already; FINISHED says so
-        return True
 
     # ---- Messages
 
@@ -113,6 +111,7 @@ class Rpc:
                 return None
             await self.changed()
         data = self.messages.pop(0)
+        self.half_closed |= self.sends_one
         if not self.finished:
             self.credit.took(len(data), self.call)
         return data
@@ -145,7 +144,9 @@ class Rpc:
         self.status_sent = True
         self.metadata_sent = True
         try:
-            self.call.finish(code, details, trailing or None)
+            self.call.finish(
+                code, details if code else "", trailing or None
+            )  # none with OK, as gRPC
         except (ClosedError, StateError):
             pass  # over; FINISHED says so
         except (Error, TypeError, ValueError) as error:

@@ -210,8 +210,7 @@ class _Core:
         return await interceptors[0].intercept_service(continuation, details)
 
     async def _run(self, rpc: Rpc, handler: MethodHandler) -> None:
-        if not rpc.begin(kind_of(handler), FIRST if handler.request_streaming else 1):
-            return
+        rpc.begin(kind_of(handler), FIRST if handler.request_streaming else 1)
         behavior = behavior_of(handler)
         context = Context(rpc, handler.request_deserializer, handler.response_serializer)
         on_loop = _is_async(behavior)

@@ -212,7 +212,8 @@ class CallState:
 
     def end_of_channel(self, details: str) -> None:
         """The channel is being closed."""
-        self.abort(grpc.StatusCode.CANCELLED, details)
+        if self.abort(grpc.StatusCode.CANCELLED, details):
+            self.debug_error_string = f"CANCELLED:{details}"
 
     # ---- Callbacks
 

@@ -95,6 +95,8 @@ class _MultiCallable:
         timeout, metadata, credentials, wait_for_ready, compression = arguments
         if pump.closed:
             raise ValueError(closed_text)
+        if not pump.wanted:
+            pump.want()
         if credentials is not None:
             text = f"UNAUTHENTICATED:{_NO_CREDENTIALS}"
             return self._failed(grpc.StatusCode.UNAUTHENTICATED, _NO_CREDENTIALS, text)
@@ -356,9 +358,12 @@ class Channel(MultiCallables, grpc.Channel):
         self._subscribers = _Subscribers(pump)
 
     def subscribe(self, callback: _StateCallback, try_to_connect: bool | None = False) -> None:
-        """Has `callback` called with the connectivity, now and at each change. The channel always
-        tries to connect.
+        """Has `callback` called with the connectivity, now and at each change: IDLE until somebody
+        calls or tries to connect, although the connection to the broker is made before.
         """
+        assert self._pump is not None
+        if try_to_connect:
+            self._pump.want()
         self._subscribers.add(callback)
 
     def unsubscribe(self, callback: _StateCallback) -> None:

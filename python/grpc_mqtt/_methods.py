@@ -27,6 +27,10 @@ class HandlerCallDetails(_Details, grpc.HandlerCallDetails):  # type: ignore[mis
 _Continuation = Callable[[grpc.HandlerCallDetails], Any]
 
 
+def streams_requests(kind: int) -> bool:
+    return kind in (gmq.RPC_CLIENT_STREAMING, gmq.RPC_BIDI_STREAMING)
+
+
 def kind_of(handler: MethodHandler) -> int:
     """The gmq.RPC_* of a handler."""
     if handler.request_streaming:

@@ -114,10 +114,17 @@ def channel_options(
     """
     pairs = tuple(_pairs(options))
     ours, methods = split(pairs, descriptors)
+    if not _says_probe(url, pairs):
+        ours.set_bool("probe", 1)  # grpc's READY is a server
     level = level_of(compression)
     if level and not ours.get_int(url, "client_clevel"):
         ours.set_int("client_clevel", level)
     return ours, methods, _user_agent(dict(pairs))
+
+
+def _says_probe(url: str, pairs: tuple[tuple[str, Any], ...]) -> bool:
+    given = any(key.removeprefix(_PREFIX) == "probe" for key, _ in pairs)
+    return given or "probe=" in str(url).partition("?")[2]
 
 
 def _user_agent(options: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -70,6 +70,7 @@ class Pump:
         self.closed = False
         self.gone = False  # CLOSED has come
         self.state = gmq.STATE_IDLE
+        self.wanted = False  # somebody has called, or asked to be connected
         self._lock = (
             threading.RLock()
         )  # reentrant: garbage collection may run anything of ours at any point
@@ -217,6 +218,15 @@ class Pump:
             self._due.append(CLIENT_TAG)
             self._need_background()
 
+    def want(self) -> None:
+        """From now on those who watch are told the state; before they are told that it is IDLE."""
+        if not self.wanted:
+            self.wanted = True
+            if self._on_state is not None:
+                self._due.append(CLIENT_TAG)
+                self.wake(_BACKGROUND_TAG)
+                self.nudge(CLIENT_TAG)
+
     def forget_state(self) -> None:
         """As watch_state(None), but takes no lock: for finalizers."""
         self._on_state = None
@@ -271,7 +281,7 @@ class Pump:
             if tag == CLIENT_TAG:
                 on_state = self._on_state
                 if on_state is not None:
-                    on_state(self.state)
+                    on_state(self.state if self.wanted else gmq.STATE_IDLE)
                 continue
             call = self._watched.get(tag)
             callbacks = call.collect() if call is not None else None

@@ -15,6 +15,7 @@ from grpc_mqtt import gmq
 from grpc_mqtt._call import Metadata
 from grpc_mqtt._credit import FIRST, Credit
 from grpc_mqtt._errors import ClosedError, Error, InvalidError, StateError, TooLargeError
+from grpc_mqtt._methods import streams_requests
 from grpc_mqtt._status import UNREADABLE_REQUEST, UNWRITABLE_RESPONSE, Status
 from grpc_mqtt._types import Deserializer, Serializer
 
@@ -53,6 +54,7 @@ class Rpc:
         "metadata",
         "path",
         "rpc_errors",
+        "sends_one",
         "status",
         "statused",
         "streams_requests",
@@ -71,6 +73,7 @@ class Rpc:
         self.status = Status()
         self.streams_requests = False
         self.half_closed = False
+        self.sends_one = False  # the client sends no more than one
         self.cancelled = False
         self.statused = False
         self.aborted = False  # by the handler: what it raises is no error
@@ -83,14 +86,12 @@ class Rpc:
     # ---- Events, on the event thread
 
     def begin(self, kind: int) -> None:
-        """The kind of the handler is known: lets the requests come. What a client may have said
-        of the kind itself must be the same.
+        """The kind of the handler is known: lets the requests come. Where the client has said it
+        itself, its own is that of the call, which works as far as the messages allow, as in gRPC.
         """
-        self.streams_requests = kind in (gmq.RPC_CLIENT_STREAMING, gmq.RPC_BIDI_STREAMING)
+        self.streams_requests = streams_requests(kind)
         told = self.call.kind()
-        if told >= 0 and told != kind:
-            self.abort(grpc.StatusCode.UNIMPLEMENTED, f"{self.path} is of another kind")
-            return
+        self.sends_one = told >= 0 and not streams_requests(told)
         try:
             if told < 0:
                 self.call.resolve(kind)
@@ -101,6 +102,7 @@ class Rpc:
     def take_message(self, data: bytes) -> None:
         with self.condition:
             self.messages.append(data)
+            self.half_closed |= self.sends_one
             self.condition.notify_all()
 
     def take_half_closed(self) -> None:

@@ -567,24 +567,7 @@ async def test_long_sync_iterator_leaves_the_loop_its_turn(echo):
     assert turns > 50
 
 
-# ---- Connectivity and the end of the channel
-
-
-@aio
-async def test_connectivity(echo):
-    async with open_channel(echo) as channel:
-        state = channel.get_state(try_to_connect=True)
-        assert isinstance(state, grpc.ChannelConnectivity)
-        await soon(channel.channel_ready())
-        assert channel.get_state() is grpc.ChannelConnectivity.READY
-        await channel.wait_for_state_change(grpc.ChannelConnectivity.IDLE)
-        waiting = asyncio.ensure_future(
-            channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
-        )
-        await asyncio.sleep(0.05)
-        assert not waiting.done()
-        waiting.cancel()
-    assert channel.get_state() is grpc.ChannelConnectivity.SHUTDOWN
+# ---- The end of the channel
 
 
 @later_grpcio

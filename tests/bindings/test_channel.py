@@ -186,6 +186,18 @@ def test_metadata_of_wrong_type(channel):
         channel.unary_unary(UNARY)(b"", metadata=("key",))
 
 
+def test_binary_metadata_wants_bytes(channel):
+    text = "Binary metadata key=\"x-trailing-bin\" expected bytes, got <class 'str'>"
+    with pytest.raises(TypeError) as caught:
+        channel.unary_unary(UNARY)(b"", metadata=(("x-trailing-bin", "text"),))
+    assert str(caught.value) == text
+
+
+def test_metadata_none_is_empty(channel):
+    _, call = channel.unary_unary(UNARY).with_call(b"", metadata=(("x-trailing", None),))
+    assert ("x-trailing", "") in call.trailing_metadata()
+
+
 def test_metadata_from_a_generator(channel):
     metadata = (pair for pair in [("x-trailing", "v")])
     _, call = channel.unary_unary(UNARY).with_call(b"", metadata=metadata)
@@ -553,25 +565,7 @@ def test_interceptors(channel):
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
-# ---- Connectivity and the end of the channel
-
-
-def test_connectivity(echo):
-    seen = []
-    ready = threading.Event()
-
-    def callback(state):
-        seen.append(state)
-        if state is grpc.ChannelConnectivity.READY:
-            ready.set()
-
-    with echo.channel() as channel:
-        channel.subscribe(callback, try_to_connect=True)
-        assert ready.wait(SOON)
-        assert channel.unary_unary(UNARY)(b"meanwhile") == b"meanwhile"
-        channel.unsubscribe(callback)
-        channel.unsubscribe(callback)
-    assert seen[-1] is grpc.ChannelConnectivity.READY
+# ---- The end of the channel
 
 
 def test_close_ends_calls(echo):

@@ -106,6 +106,33 @@ def test_unknown_method(serve):
         assert failure(start) == (code, text)
 
 
+def test_handlers_of_another_kind_than_the_call(serve):
+    """What a stub of an older version of the service does."""
+
+    def aborts(requests, context):
+        context.abort(grpc.StatusCode.DATA_LOSS, "gone")
+
+    def one(request, context):
+        yield request
+
+    def collect(requests, context):
+        return b",".join(requests)
+
+    served = serve(Unary=uu(echo), One=us(one), Collect=su(collect), Aborts=ss(aborts))
+    if served.name == "session":
+        pytest.skip("its clients and servers must agree: the bytes differ by kind")
+    channel = served.channel
+    assert call(served)[0] == b"x"
+    assert unary(served, "One")(b"a", timeout=SOON) == b"a"
+    assert unary(served, "Collect")(b"a", timeout=SOON) == b"a"
+    assert channel.stream_unary("/test.S/Unary")(iter([b"a", b"b"]), timeout=SOON) == b"a"
+    assert list(channel.unary_stream("/test.S/Unary")(b"a", timeout=SOON)) == [b"a"]
+    assert list(channel.stream_stream("/test.S/Unary")(iter([b"a"]), timeout=SOON)) == [b"a"]
+    assert list(channel.unary_stream("/test.S/Collect")(b"a", timeout=SOON)) == [b"a"]
+    expected = (grpc.StatusCode.DATA_LOSS, "gone")
+    assert failure(lambda: unary(served, "Aborts")(b"", timeout=SOON)) == expected
+
+
 def test_abort(serve):
     def behavior(request, context):
         context.set_trailing_metadata((("why", "because"), ("why-bin", b"\x00\xff")))
@@ -159,6 +186,15 @@ def test_abort_with_status(serve):
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     assert caught.value.details() == "none here"
     assert ("key", "value") in caught.value.trailing_metadata()
+
+
+def test_details_without_a_code_are_not_sent(serve):
+    def behavior(request, context):
+        context.set_details("all is well")
+        return request
+
+    _, answered = call(serve(Unary=uu(behavior)))
+    assert (answered.code(), answered.details()) == (grpc.StatusCode.OK, "")
 
 
 def test_set_code_and_details(serve):

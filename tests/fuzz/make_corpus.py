@@ -1,13 +1,22 @@
 #!/usr/bin/env python3
 """Writes the seeds of the wire fuzzers from tests/fixtures/reference into tests/fuzz/corpus."""
+
 import pathlib
 import re
 
 HERE = pathlib.Path(__file__).parent
 TABLES = HERE.parent / "fixtures" / "reference"
-KIND = {"packet": "packet", "control": "packet", "request": "request", "metadata": "metadata",
-        "response": "response", "wrappedresponse": "response", "error": "response",
-        "chunk": "chunk", "zstd": "zstd"}
+KIND = {
+    "packet": "packet",
+    "control": "packet",
+    "request": "request",
+    "metadata": "metadata",
+    "response": "response",
+    "wrappedresponse": "response",
+    "error": "response",
+    "chunk": "chunk",
+    "zstd": "zstd",
+}
 
 
 def rows(name):
@@ -31,11 +40,14 @@ def put_packets():
 
 
 def put_topics():
-    texts = {"request": "base/dev1/grpc/request/rFVOa-gx1xgLBeWyxQXcWGzq/golden-v1-Golden/Echo",
-             "session": "base/dev1/grpc/session/rFVOa-gx1xgLBeWyxQXcWGzq",
-             "control": "base/dev1/grpc/session/rFVOa-gx1xgLBeWyxQXcWGzq/control",
-             "dots": "base/dev1/grpc/request/s/golden.v1.Golden/Echo",
-             "path": "/golden.v1.Golden/Echo", "other": "base/dev1/grpc/session/"}
+    texts = {
+        "request": "base/dev1/grpc/request/rFVOa-gx1xgLBeWyxQXcWGzq/golden-v1-Golden/Echo",
+        "session": "base/dev1/grpc/session/rFVOa-gx1xgLBeWyxQXcWGzq",
+        "control": "base/dev1/grpc/session/rFVOa-gx1xgLBeWyxQXcWGzq/control",
+        "dots": "base/dev1/grpc/request/s/golden.v1.Golden/Echo",
+        "path": "/golden.v1.Golden/Echo",
+        "other": "base/dev1/grpc/session/",
+    }
     for name, text in texts.items():
         put("topic", name, f"base/dev1\n{text}".encode())
     put("topic", "filter_levels", b"base/dev1/grpc/request/+/+/+\nbase/dev1/grpc/request/a/b/c")

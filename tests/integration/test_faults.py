@@ -492,9 +492,9 @@ def test_row_24_two_clients_with_one_id(
 
     began = time.monotonic()
     first = channel_to(url)
-    first.subscribe(watch)
+    first.subscribe(watch, try_to_connect=True)
     second = channel_to(url, ready=False)
-    second.subscribe(watch)
+    second.subscribe(watch, try_to_connect=True)
     for _ in range(6):
         assert losses.acquire(timeout=PATIENCE)
     assert time.monotonic() - began > 1.5, "no storm"

@@ -30,7 +30,7 @@ class Watcher:
 
     def __init__(self, channel):
         self._seen, self._changed = [], threading.Condition()
-        channel.subscribe(self._take)
+        channel.subscribe(self._take, try_to_connect=True)
 
     def _take(self, state):
         with self._changed:
@@ -64,6 +64,40 @@ def test_a_server_comes_and_goes(url):
         watcher.expect(State.READY)
         assert unary(b"again", timeout=PATIENCE) == b"again"
         server.stop(None).wait()
+
+
+@pytest.mark.parametrize("dialect", ["auto", "link", "session"])
+def test_nobody_and_then_a_server(broker, base, dialect):
+    """In the session dialect nothing is announced: the broker is asked, now and then."""
+    url = broker.url(base, dialect=dialect)
+    with grpc_mqtt.channel(url) as channel:
+        watcher = Watcher(channel)
+        watcher.expect(State.TRANSIENT_FAILURE)
+        ready = grpc.channel_ready_future(channel)
+        server = serve(url)
+        ready.result(timeout=PATIENCE)
+        assert channel.unary_unary(UNARY)(b"now", timeout=PATIENCE) == b"now"
+        server.stop(None).wait()
+
+
+def test_a_server_that_was_announced_goes(broker, base):
+    url = broker.url(base)
+    server = serve(url)
+    with grpc_mqtt.channel(url) as channel:
+        watcher = Watcher(channel)
+        watcher.expect(State.READY)
+        server.stop(None).wait()
+        watcher.expect(State.TRANSIENT_FAILURE)
+        server = serve(url)
+        watcher.expect(State.READY)
+        server.stop(None).wait()
+
+
+def test_probe_may_be_switched_off(broker, base):
+    with grpc_mqtt.channel(broker.url(base, dialect="session", probe="false")) as channel:
+        grpc.channel_ready_future(channel).result(timeout=PATIENCE)
+    with grpc_mqtt.channel(broker.url(base, dialect="session"), {"probe": False}) as channel:
+        grpc.channel_ready_future(channel).result(timeout=PATIENCE)
 
 
 def test_a_server_comes_and_goes_aio(url):

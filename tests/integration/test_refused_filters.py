@@ -47,9 +47,7 @@ def test_a_server_that_may_not_subscribe_requests(deny, base):
     server.close(0)
 
 
-def test_a_gateway_says_what_it_may_not_subscribe(
-    deny, base, relay_protoset, server
-):
+def test_a_gateway_says_what_it_may_not_subscribe(deny, base, relay_protoset, server):
     broker = deny("/grpc/request/")
     gateway = Gateway(
         broker.url(base, dialect="session"), (relay_protoset, server.target), ready=False

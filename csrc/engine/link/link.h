@@ -246,7 +246,7 @@ bool gmq__link_absent(const gmq__link_state *state);
  * alone). */
 bool gmq__link_hopeless(const gmq__engine *engine);
 void gmq__link_no_server(gmq__engine *engine, gmq__bytes *out); /* says it */
-void gmq__link_tell(gmq__engine *engine); /* READY and ABSENT, as they change */
+void gmq__link_tell(gmq__engine *engine, int64_t now); /* READY and ABSENT, as they change */
 void gmq__link_take_presence(gmq__engine *engine, gmq__span name, gmq__span payload, int64_t now);
 /* The presences that are retained have come, as far as one can know. */
 bool gmq__link_client_looked(const gmq__engine *engine);

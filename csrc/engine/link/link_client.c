@@ -235,7 +235,7 @@ void gmq__link_client_ended(gmq__engine *engine, gmq__link *link, int64_t now)
     }
     if (waiting && s->retry_at == INT64_MAX)
         back_off(engine, now);
-    gmq__link_tell(engine);
+    gmq__link_tell(engine, now);
 }
 
 /* GOAWAY: what the server did not take has not run. */
@@ -272,7 +272,7 @@ static bool accepts(const gmq__link_packet *p, gmq__link_accept *accept)
 }
 
 /* M13: the first one that accepts has the link. false = no memory, it will be told again. */
-static bool pin(gmq__engine *engine, gmq__link *link, const gmq__link_accept *accept)
+static bool pin(gmq__engine *engine, gmq__link *link, const gmq__link_accept *accept, int64_t now)
 {
     gmq__bytes_clear(&link->peer);
     gmq__bytes_put(&link->peer, accept->server.data, accept->server.len);
@@ -297,7 +297,7 @@ static bool pin(gmq__engine *engine, gmq__link *link, const gmq__link_accept *ac
         of_member(n)->budget.left -= GMQ__CREDIT_CALL_0;
         gmq__lcall_schedule(engine, of_member(n));
     }
-    gmq__link_tell(engine);
+    gmq__link_tell(engine, now);
     return true;
 }
 
@@ -340,7 +340,7 @@ static void take_packet(gmq__engine *engine, const gmq__link_packet *p, gmq_buf 
             abort_accept(engine, p, &accept);
             return;
         }
-        same = link->out.last && pin(engine, link, &accept);
+        same = link->out.last && pin(engine, link, &accept, now);
     }
     if (same || (link && foreign_close(link, p)))
         gmq__link_take(engine, link, p, buf, now);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "engine/link/link.h"
+#include "engine/session_probe.h"
 
 #define MS           INT64_C(1000000)
 #define SERVERS_MOST 1024
@@ -29,16 +30,28 @@ void gmq__link_no_server(gmq__engine *engine, gmq__bytes *out)
     gmq__bytes_put(out, engine->config.base.data, engine->config.base.len);
 }
 
-void gmq__link_tell(gmq__engine *engine)
+void gmq__link_tell(gmq__engine *engine, int64_t now)
 {
     gmq__link_state *s = state_of(engine);
     bool linked =
         s->current && s->current->phase == GMQ__LINK_IS_OPEN && s->current->gone_at == INT64_MAX;
-    bool ready = engine->choosing || (!s->no_inbox && (s->nservers || s->blind || linked));
-    gmq__ev ev = {.kind = ready ? GMQ__EV_READY : GMQ__EV_ABSENT, .code = GMQ_CODE_UNAVAILABLE};
+    bool ready = !s->no_inbox && (s->nservers || s->blind || linked);
     gmq__bytes text = {0};
-    if (!s->looked || s->retired || (s->told && s->told_ready == ready))
+    if (!s->looked || s->retired)
         return;
+    if (engine->choosing && !ready &&
+        gmq__probe_start(engine, s->told && s->told_ready, now)) { /* which tells now */
+        gmq__ev looked = {.kind = GMQ__EV_LOOKED};
+        gmq__events_push(&engine->events, &looked, false);
+        s->told = false;
+        return;
+    }
+    if (engine->choosing && ready)
+        gmq__probe_stop(engine);
+    ready |= engine->choosing;
+    if (s->told && s->told_ready == ready)
+        return;
+    gmq__ev ev = {.kind = ready ? GMQ__EV_READY : GMQ__EV_ABSENT, .code = GMQ_CODE_UNAVAILABLE};
     if (!ready) {
         s->no_inbox ? gmq__bytes_put_str(&text, GMQ__LINK_NO_INBOX)
                     : gmq__link_no_server(engine, &text);
@@ -82,7 +95,7 @@ static void look_is_over(gmq__engine *engine, int64_t now)
     size_t at = 0;
     s->looked = true;
     s->look_at = INT64_MAX;
-    gmq__link_tell(engine);
+    gmq__link_tell(engine, now);
     if (!s->nservers && !s->blind && !engine->choosing && gmq__link_hopeless(engine))
         drop_opening(engine, now);
     for (gmq__link *link; (link = gmq__map_next(&s->links, &at));)
@@ -170,7 +183,7 @@ void gmq__link_take_presence(gmq__engine *engine, gmq__span name, gmq__span payl
     former_links(engine, name, payload.len ? p.instance.data : NULL, now);
     if (!payload.len || !gmq__presence_has(&p, GMQ__PRESENCE_DIALECTS, "link")) {
         forget_server(s, server);
-        gmq__link_tell(engine);
+        gmq__link_tell(engine, now);
         return;
     }
     if (!server && s->nservers < SERVERS_MOST) {
@@ -187,7 +200,7 @@ void gmq__link_take_presence(gmq__engine *engine, gmq__span name, gmq__span payl
         server->features = p.features;
     }
     look(engine, now);
-    gmq__link_tell(engine);
+    gmq__link_tell(engine, now);
     if (engine->connected && s->retry_at != INT64_MAX)
         gmq__link_client_retry(engine, now);
 }
@@ -274,7 +287,7 @@ static void inbox_refused(gmq__engine *engine, int reason, int64_t now)
                                                      : GMQ_CODE_PERMISSION_DENIED;
     s->looked = true;
     s->look_at = INT64_MAX;
-    gmq__link_tell(engine);
+    gmq__link_tell(engine, now);
     for (gmq__link *link; (link = gmq__map_next(&s->links, &at));)
         gmq__link_finish(engine, link, s->no_inbox, GMQ__LINK_NO_INBOX, false, now);
     while ((node = gmq__list_first(&s->waiting)))

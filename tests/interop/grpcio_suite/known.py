@@ -18,18 +18,12 @@ REQUIRED = (
     "tests_aio.unit.client_unary_unary_interceptor_test",
 )
 
-#: About states of the channel, and bases that nobody serves: in the session dialect, to which auto
-#: falls back there, only an answer to the first packet tells that. These are run over the link
-#: dialect (see dialect_of()).
-PRESENCE = (
+#: Not run over the session dialect alone, in which a server is found to be gone by a call only, a
+#: call to nobody ends sooner than one of these can cancel it, and kinds of calls must agree.
+NOT_SESSION = (
+    "tests.unit._abort_test",
     "tests.unit._channel_connectivity_test",
-    "tests.unit._channel_ready_future_test",
-    "tests.unit._metadata_flags_test",
-    "tests_aio.unit.channel_ready_test",
     "tests_aio.unit.client_stream_unary_interceptor_test",
-    "tests_aio.unit.connectivity_test",
-    "tests_aio.unit.wait_for_connection_test",
-    "tests_aio.unit.wait_for_ready_test",
 )
 
 #: Quick ones (a second or so), which CI runs too.
@@ -41,6 +35,7 @@ QUICK = (
     "tests.unit._api_test",
     "tests.unit._auth_test",
     "tests.unit._channel_args_test",
+    "tests.unit._channel_connectivity_test",
     "tests.unit._channel_ready_future_test",
     "tests.unit._empty_message_test",
     "tests.unit._error_message_encoding_test",
@@ -58,6 +53,7 @@ QUICK = (
     "tests_aio.unit.abort_test",
     "tests_aio.unit.aio_rpc_error_test",
     "tests_aio.unit.channel_argument_test",
+    "tests_aio.unit.channel_ready_test",
     "tests_aio.unit.channel_test",
     "tests_aio.unit.client_stream_stream_interceptor_test",
     "tests_aio.unit.client_stream_unary_interceptor_test",
@@ -91,9 +87,7 @@ ALL = (
 )
 
 _TLS = "security between client and server: over MQTT it is the broker's affair, in the address"
-_EAGER = "a channel connects when it is made, not when it is first used: it is never long IDLE"
 _BYTES = "counts bytes through a TCP proxy between client and server, or inspects their sockets"
-_KIND = "the handler is of another kind than the call, whose messages it could not answer"
 _HTTP = "reads what only HTTP/2 has: an IP address as peer, gRPC's message encodings"
 _LATE = "the runner makes its server late, once the port is known; what ours raises comes then"
 _ITSELF = "fails with grpcio itself on Python 3.11: asyncio.wait() of calls"
@@ -119,15 +113,10 @@ BY_NATURE: dict[str, dict[str, str]] = {
         "ChannelzServicerTest.test_streaming_rpc": _CHANNELZ,
         "ChannelzServicerTest.test_successful_request": _CHANNELZ,
     },
-    "tests.unit._abort_test": {"AbortTest.test_invalid_code": _KIND},
     "tests.unit._auth_context_test": {
         "AuthContextTest.testSecureClientCert": _TLS,
         "AuthContextTest.testSecureNoCert": _TLS,
         "AuthContextTest.testSessionResumption": _TLS,
-    },
-    "tests.unit._channel_connectivity_test": {
-        "ChannelConnectivityTest.test_immediately_connectable_channel_connectivity": _EAGER,
-        "ChannelConnectivityTest.test_lonely_channel_connectivity": _EAGER,
     },
     "tests.unit._compression_test": {
         "CompressionTest.testDisableNextCompressionStreaming*": _BYTES,
@@ -158,7 +147,6 @@ BY_NATURE: dict[str, dict[str, str]] = {
         "TestCompression.test_channel_level_compression_baned_compression": _HTTP,
         "TestCompression.test_client_call_level_compression_baned_compression": _HTTP,
     },
-    "tests_aio.unit.connectivity_test": {"TestConnectivityState.test_timeout": _EAGER},
     "tests_aio.unit.context_peer_test": {"TestContextPeer.test_peer": _HTTP},
     "tests_aio.unit.secure_call_test": {
         "TestStreamStreamSecureCall.test_async_generator_secure_channel": _TLS,
@@ -183,4 +171,4 @@ def reason(module: str, test: str) -> str | None:
 
 def dialect_of(module: str, wanted: str) -> str:
     """The dialect that a module is run over when `wanted` is asked for."""
-    return "link" if module in PRESENCE else wanted
+    return "auto" if module in NOT_SESSION and wanted == "session" else wanted

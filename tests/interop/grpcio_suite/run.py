@@ -5,8 +5,8 @@
                                       [--all | MODULE...]
 
 MODULE is a path below grpcio_tests without .py, also a pattern: unit/_api_test, 'tests_aio/unit/*'.
-Without any: those that CI runs; --all: everything. GMQ_BUILD_DIR is the build whose package is
-tried (build/).
+Without any: those that CI runs; --all: everything. What is tried is the package in .venv, as
+scripts/setup installs it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 from known import ALL, NOT_RUN, QUICK, REQUIRED, dialect_of, reason  # noqa: E402
 from stack import Broker  # noqa: E402
-from suite import Outcome, Suite, package_directory  # noqa: E402
+from suite import Outcome, Suite  # noqa: E402
 
 
 @contextlib.contextmanager
@@ -98,7 +98,7 @@ def main() -> int:
                 print(f"{'-':7} {module:58} not run: {NOT_RUN[module]}")
                 continue
             query = f"?dialect={dialect_of(module, args.dialect)}"
-            outcome = suite.run(module, url and url + query, package_directory(), args.patience)
+            outcome = suite.run(module, url and url + query, args.patience)
             if args.output:
                 args.output.mkdir(parents=True, exist_ok=True)
                 (args.output / f"{module}.log").write_text(outcome.output)

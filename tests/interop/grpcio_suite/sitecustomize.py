@@ -8,14 +8,19 @@ is bound but not listened on, as long as the process lives.
 import os
 import re
 import socket
+import traceback
 import zlib
 
 import grpc
 import grpc.aio
 import grpc.experimental.aio
 
-import grpc_mqtt
-import grpc_mqtt.aio
+try:
+    import grpc_mqtt
+    import grpc_mqtt.aio
+except Exception:  # Python would go on, and try grpcio against itself
+    traceback.print_exc()
+    os._exit(1)
 
 URL, _, QUERY = os.environ["GRPC_SUITE_URL"].partition("?")
 _reserved = []

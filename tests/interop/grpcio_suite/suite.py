@@ -6,10 +6,13 @@ $XDG_CACHE_HOME/grpc-mqtt/grpcio-suite); none of it is ours.
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import shutil
 import subprocess
 import tarfile
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +50,7 @@ class Suite:
         self.source = self._source()
         self.python = self._environment()
         self.generated = self._generated()
+        self.package = self._package()
         self.tests = self.source / "src" / "python" / "grpcio_tests"
 
     def _source(self) -> Path:
@@ -114,6 +118,19 @@ class Suite:
         work.rename(out)
         return out
 
+    def _package(self) -> Path:
+        """A directory with our package alone, as scripts/setup has installed it: beside it there is
+        another grpcio. GRPC_SUITE_PACKAGE is a package directory to be tried instead.
+        """
+        given = os.environ.get("GRPC_SUITE_PACKAGE")
+        found = sorted(HERE.parents[2].glob(".venv/lib/python3*/site-packages/grpc_mqtt"))
+        if not given and not found:
+            raise RuntimeError("grpc_mqtt is not installed in .venv: run scripts/setup --tests")
+        directory = Path(tempfile.mkdtemp(prefix="grpc-mqtt-package."))
+        atexit.register(shutil.rmtree, directory)
+        (directory / "grpc_mqtt").symlink_to(Path(given).resolve() if given else found[-1])
+        return directory
+
     def _protoc(self, out: Path, include: Path, folder: str) -> None:
         options = [f"-I{include}", f"--python_out={out}", f"--grpc_python_out={out}"]
         for path in sorted((include / folder).rglob("*.proto")):
@@ -128,9 +145,9 @@ class Suite:
         names = [".".join(path.relative_to(self.tests).with_suffix("").parts) for path in found]
         return [name for name in names if not name.endswith("__init__")]
 
-    def run(self, module: str, url: str | None, package: Path, patience: float = 300) -> Outcome:
+    def run(self, module: str, url: str | None, patience: float = 300) -> Outcome:
         """One module in a process of its own; `url` None: with grpcio as it is."""
-        path = [self.tests, self.generated, package]
+        path = [self.tests, self.generated, self.package]
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         if url is not None:
             path.insert(0, HERE)
@@ -197,8 +214,3 @@ def _identity(name: str, place: str) -> str:
     if parts[-1] == name:
         parts.pop()
     return f"{parts[-1]}.{name}"
-
-
-def package_directory() -> Path:
-    root = HERE.parents[2]
-    return Path(os.environ.get("GMQ_BUILD_DIR") or root / "build").resolve() / "python"
