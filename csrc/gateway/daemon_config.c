@@ -19,6 +19,7 @@ typedef struct config {
 } config;
 
 static const char *const only_flags[] = {"config", "check", "help", "version"};
+static const char too_low[] = "it belongs above the first table; here it is part of one";
 
 /* ---- Nearest key ---- */
 
@@ -104,8 +105,27 @@ static bool wrong(config *c, const char *what)
                                         e->key, what));
 }
 
+/* The row of a key that stands in no table; NULL = there is none. */
+static const gmq__daemon_option *top_row(const config *c)
+{
+    const char *key = c->entry->key;
+    return only_flag(key) ? NULL : gmq__daemon_row(c->program, key, strlen(key));
+}
+
+/* The library itself looks into keys and values only when it is given all of them. */
+static bool known_to_library(const char *key)
+{
+    int64_t number;
+    return gmq_options_get_int(NULL, NULL, key, &number) == GMQ_OK ||
+           strncmp(gmq_error_text(), "unknown", 7) != 0;
+}
+
 static bool unknown(config *c, bool in_group)
 {
+    if (in_group && top_row(c))
+        return wrong(c, too_low);
+    if (known_to_library(c->entry->key))
+        return wrong(c, "it is an option of the library, and belongs under [option]");
     const char *near = nearest(c->program, c->entry->key, in_group);
     char what[128] = "unknown key";
     if (near)
@@ -168,20 +188,13 @@ static bool add_grouped(config *c)
     return unknown(c, true);
 }
 
-/* The library itself looks into keys and values only when it is given all of them. */
-static bool known_to_library(const char *key)
-{
-    int64_t number;
-    return gmq_options_get_int(NULL, NULL, key, &number) == GMQ_OK ||
-           strncmp(gmq_error_text(), "unknown", 7) != 0;
-}
-
 static bool add_option(config *c)
 {
     const gmq__toml_entry *e = c->entry;
-    const char *value = e->is_switch && !e->value ? "0" : e->value;
+    const char *value = !e->is_switch ? e->value : e->value ? "true" : "false";
     if (!known_to_library(e->key))
-        return wrong(c, "not an option of the library (docs/guide/options.md)");
+        return wrong(c,
+                     top_row(c) ? too_low : "not an option of the library (docs/guide/options.md)");
     char *pair = malloc(strlen(e->key) + strlen(value) + 2);
     if (!pair)
         return nomem(c);
@@ -204,8 +217,7 @@ static bool on_entry(void *context, const gmq__toml_entry *entry)
         return wrong(c, group->table
                             ? "it stands in a table that is neither [option] nor [[target]]"
                             : "it stands in a table that is not [option]");
-    const gmq__daemon_option *row =
-        only_flag(entry->key) ? NULL : gmq__daemon_row(c->program, entry->key, strlen(entry->key));
+    const gmq__daemon_option *row = top_row(c);
     return row ? add_row(c, row, 0) : unknown(c, false);
 }
 

@@ -1,6 +1,7 @@
 #include "certificates.h"
 
 #include <errno.h>
+#include <openssl/pem.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,27 @@ static bool stamps_equal(const stamp *a, const stamp *b)
     return true;
 }
 
+/* gRPC serves with it, and clients refuse it without saying much. */
+static void tell_validity(const gmq__certificates *c, const char *pem)
+{
+    BIO *in = BIO_new_mem_buf(pem, -1), *date = BIO_new(BIO_s_mem());
+    X509 *first = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+    bool early = first && X509_cmp_current_time(X509_get0_notBefore(first)) > 0;
+    bool late = first && X509_cmp_current_time(X509_get0_notAfter(first)) < 0;
+    char when[64] = "", line[600];
+    if (date && (early || late)) {
+        ASN1_TIME_print(date, late ? X509_get0_notAfter(first) : X509_get0_notBefore(first));
+        BIO_gets(date, when, sizeof when);
+        snprintf(line, sizeof line, "%s: the certificate %s %s: clients refuse it; %s", c->files[0],
+                 late ? "expired on" : "is not valid before", when,
+                 late ? "renew it" : "is a clock wrong?");
+        gmq_queue_post(c->queue, GMQ_EVENT_LOG, c->tag, 1, line);
+    }
+    X509_free(first);
+    BIO_free(date);
+    BIO_free(in);
+}
+
 static gmq_status load(gmq__certificates *c)
 {
     char *texts[FILES] = {0};
@@ -88,6 +110,7 @@ static gmq_status load(gmq__certificates *c)
         if (c->files[i])
             status = read_pem(c->files[i], &texts[i]);
     if (status == GMQ_OK) {
+        tell_validity(c, texts[0]);
         grpc_ssl_pem_key_cert_pair pair = {.cert_chain = texts[0], .private_key = texts[1]};
         if (c->ready)
             grpc_ssl_server_certificate_config_destroy(c->ready);

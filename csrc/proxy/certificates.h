@@ -8,9 +8,9 @@
 
 typedef struct gmq__certificates gmq__certificates;
 
-/* Reads the files of `row`, which has a certificate. What is wrong with them later becomes a line
- * of the log in `queue`, with `tag`. Errors: GMQ_E_IO (a file that cannot be read or is no PEM; the
- * text names it), GMQ_E_NOMEM. */
+/* Reads the files of `row`, which has a certificate. What is wrong with them later, and that one
+ * has expired, becomes a line of the log in `queue`, with `tag`. Errors: GMQ_E_IO (a file that
+ * cannot be read or is no PEM; the text names it), GMQ_E_NOMEM. */
 gmq_status gmq__certificates_new(gmq__certificates **out, const gmq__listen *row, gmq_queue *queue,
                                  uint64_t tag);
 void gmq__certificates_free(gmq__certificates *certificates); /* NULL is fine */

@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent import futures
 from pathlib import Path
@@ -70,7 +71,8 @@ class Terminal:
         self._status = None
         self._pid, self._fd = pty.fork()
         if self._pid == 0:
-            fresh = environment(TERM="xterm", COLUMNS="100", LINES="30", **env)
+            screen = {"TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
+            fresh = environment(**{**screen, **env})
             os.execve(COMMAND, [str(COMMAND), *map(str, words)], fresh)
 
     @property
@@ -147,6 +149,10 @@ def fill(server, demo, reflection=True):
                 known.Pack(info)
                 status = status_pb2.Status(code=9, message="no", details=[known, unknown])
                 context.abort_with_status(rpc_status.to_status(status))
+            if request.name == "forever":
+                over = threading.Event()
+                context.add_callback(over.set)
+                over.wait()
             if not request.name:
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a name is needed")
             context.send_initial_metadata((("x-first", "1"), ("x-data-bin", b"\0\1")))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import unicodedata
 from concurrent import futures
 
 import grpc
@@ -104,6 +105,31 @@ def test_ls_watch_draws(broker, announcer):
     assert "\x1b[1m" in screen.text, "heads are bold"
     screen.send(signal.SIGINT)
     assert screen.end() == 130
+
+
+def test_ls_watch_fits_the_terminal(broker, announcer):
+    """Lines that had to be wrapped, or were scrolled away, could not be drawn over."""
+    for number in range(12):
+        announcer.say(f"tall/\u8bbe{number}", "\u30c7\u30d0\u30a4\u30b9", services=["x.Y"], **LINK)
+    screen = Terminal("ls", *at(broker), "tall/+", "--watch", COLUMNS="40", LINES="8")
+    screen.until(r"12 server\(s\)(?s:.*)\u2026 8 more\r\n")
+    screen.send(signal.SIGINT)
+    assert screen.end() == 130
+    drawn = screen.plain.split("\r")
+    assert max(width(line.strip("\n")) for line in drawn) <= 40
+
+
+def width(text):
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def test_ls_aligns_wide_names(broker, announcer):
+    announcer.say("wide/\u8bbe\u5907", "e\u0301", services=["x.Y"], **LINK)
+    announcer.say("wide/a", "longer", services=["x.Y"], **LINK)
+    heads, *rows = good("ls", *at(broker), "wide/+").splitlines()
+    rows = [unicodedata.normalize("NFC", row) for row in rows]
+    places = {width(row[: row.index("x.Y")]) for row in rows}
+    assert places == {heads.index("SERVICES")}
 
 
 def test_ls_watch_over_a_restart(tmp_path):

@@ -44,6 +44,7 @@ def test_describe(device, demo_protoset):
     assert service == good("describe", "--protoset", demo_protoset, DEMO)
     method = good("describe", *device, f"{DEMO}/SayHello")
     assert "rpc SayHello(demo.v1.HelloRequest) returns (demo.v1.HelloReply);" in method
+    assert method == good("describe", *device, f"{DEMO}.SayHello")
     message = good("describe", *device, "demo.v1.HelloRequest")
     assert "  string name = 1;\n  uint32 delay_ms = 2;\n" in message
     enum = good("describe", *device, "grpc.health.v1.HealthCheckResponse")
@@ -180,6 +181,38 @@ def test_call_bad_json(device, data, says):
     assert says in bad(1, "call", *device, f"{DEMO}/SayHello", "-d", data)
 
 
+def test_call_text_is_utf8(device, tmp_path):
+    """Whatever the locale; with a mark before it; with what other languages take for a line end."""
+    data = json.dumps({"name": "\u00fc\u2028\u0085."}, ensure_ascii=False)
+    expected = {"text": "Hello, \u00fc\u2028\u0085.!"}
+    file = tmp_path / "request.json"
+    file.write_bytes(b"\xef\xbb\xbf" + data.encode())
+    words = (*device, f"{DEMO}/SayHello", "-d")
+    assert json.loads(good("call", *words, data)) == expected
+    assert json.loads(good("call", *words, f"@{file}")) == expected
+    assert json.loads(good("call", *words, "@", data="\ufeff" + data)) == expected
+    with file.open("rb") as stdin:
+        ended = subprocess.run(
+            [COMMAND, "call", *words, "@"],
+            stdin=stdin,
+            capture_output=True,
+            env=environment(LC_ALL="C"),
+            check=True,
+        )
+    assert json.loads(ended.stdout) == expected
+    file.write_bytes(b'{"name": "\xff"}')
+    assert f"-d @{file}: it is no UTF-8" in bad(1, "call", *words, f"@{file}")
+    with file.open("rb") as stdin:
+        ended = subprocess.run(
+            [COMMAND, "call", *words, "@"],
+            stdin=stdin,
+            capture_output=True,
+            env=environment(LC_ALL="C"),
+            check=False,
+        )
+    assert ended.returncode == 1 and b"stdin is no UTF-8" in ended.stderr
+
+
 def test_call_bad_json_in_a_stream_cancels(device):
     """What came before is not taken for all of it."""
     line = bad(1, "call", *device, f"{DEMO}/Collect", "-d", "@", data='{"value": 1}\n{"value" 2}\n')
@@ -204,6 +237,8 @@ def test_call_unknown_method(device, words, says):
         (("nothing",), "package.Service/Method is meant"),
         ((f"{DEMO}/SayHello", "-H", "novalue"), "'key: value' is meant"),
         ((f"{DEMO}/SayHello", "-H", "a-bin: ?"), "base64"),
+        ((f"{DEMO}/SayHello", "-H", "a: \u00fc"), "-H a: its value is not printable ASCII"),
+        ((f"{DEMO}/SayHello", "--connect-timeout", "-1"), "'-1' is no time"),
         ((f"{DEMO}/SayHello", "--max-time", "soon"), "'soon' is no time"),
         ((f"{DEMO}/SayHello", "-o", "nothing=1"), '"nothing"'),
         ((f"{DEMO}/SayHello", "-o", "nothing"), "KEY=VALUE is meant"),

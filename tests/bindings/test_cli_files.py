@@ -46,6 +46,7 @@ def test_init_writes_what_a_gateway_needs(tmp_path):
         (("--url", "mqtt://host"), "mqtts://host/base/topic"),
         (("--url", "mqtt://me:pw@host/base"), "--username"),
         (("--username", 'a"b'), "cannot stand there"),
+        (("--program", "/opt/50%/gateway"), "'/opt/50%/gateway': a path in a unit"),
     ],
 )
 def test_init_bad_input(tmp_path, words, says):

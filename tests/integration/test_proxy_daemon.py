@@ -197,6 +197,20 @@ def test_certificate_and_key_that_do_not_belong_together(tmp_path):
     assert str(cert) in line and str(key) in line and "belong together" in line
 
 
+def test_an_expired_certificate_is_told(broker, base, start_proxy, tmp_path):
+    key, cert = certificate(tmp_path, "old", subject="old")
+    wish = tmp_path / "old.csr"
+    subprocess.run(
+        ["openssl", "req", "-new", "-key", key, "-out", wish, "-subj", "/CN=old"], check=True
+    )
+    words = ["openssl", "x509", "-req", "-in", wish, "-signkey", key, "-days", "-1", "-out", cert]
+    subprocess.run(words, check=True, capture_output=True)
+    proxy = start_proxy(broker.url(base), "--tls-cert", cert, "--tls-key", key)
+    (line,) = (line for line in proxy.lines if str(cert) in line)
+    assert " warning " in line and "the certificate expired on " in line and "renew it" in line
+    assert " GMT: " in line
+
+
 def test_a_new_certificate_is_taken(broker, base, gateway, start_proxy, relay_protoset, tmp_path):
     authorities = [certificate(tmp_path, name, subject=name) for name in ("former", "latter")]
     files = [certificate(tmp_path, f"by{i}", issuer) for i, issuer in enumerate(authorities)]

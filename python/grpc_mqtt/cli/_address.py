@@ -52,7 +52,7 @@ def add_broker(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--key", metavar="FILE", help="its key (PEM)")
     group.add_argument("--insecure", action="store_true", help="TLS without checking the broker")
     group.add_argument("--tls", action="store_true", help="TLS, trusting the system's authorities")
-    group.add_argument("--connect-timeout", type=float, metavar="SECONDS", help="default: 10")
+    group.add_argument("--connect-timeout", type=seconds, metavar="SECONDS", help="default: 10")
     group.add_argument(
         "-o",
         "--option",
@@ -61,6 +61,14 @@ def add_broker(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="any option of the library (docs/guide/options.md)",
     )
+
+
+def seconds(text: str) -> float:
+    """5, 0.5, 500ms, 10s, 2m."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h)?", text.strip())
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: 5, 0.5, 500ms, 2m are")
+    return float(match[1]) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600, None: 1}[match[2]]
 
 
 class Address:

@@ -13,7 +13,7 @@ import grpc
 
 import grpc_mqtt
 from grpc_mqtt._paths import to_wire
-from grpc_mqtt.cli._address import Address, address, channel_options
+from grpc_mqtt.cli._address import Address, address, channel_options, seconds
 from grpc_mqtt.cli._failure import Failure, Usage
 from grpc_mqtt.cli._schema import descriptor_set, has_sources
 
@@ -44,14 +44,6 @@ def add_rpc(parser: argparse.ArgumentParser, data: bool = True) -> None:
     group.add_argument("--max-time", type=seconds, metavar="SECONDS", help="deadline of the call")
 
 
-def seconds(text: str) -> float:
-    """5, 0.5, 500ms, 10s, 2m."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h)?", text.strip())
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: 5, 0.5, 500ms, 2m are")
-    return float(match[1]) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600, None: 1}[match[2]]
-
-
 def metadata(headers: list[str]) -> Metadata:
     pairs: list[tuple[str, str | bytes]] = []
     for header in headers:
@@ -60,7 +52,12 @@ def metadata(headers: list[str]) -> Metadata:
         if not colon or not _KEY.fullmatch(key):
             raise Usage(f"-H {header!r}: 'key: value' is meant, the key of 0-9 a-z _ . -")
         text = text.strip()
-        pairs.append((key, _binary(key, text) if key.endswith("-bin") else text))
+        if key.endswith("-bin"):
+            pairs.append((key, _binary(key, text)))
+        elif text.isascii() and text.isprintable():
+            pairs.append((key, text))
+        else:
+            raise Usage(f"-H {key}: its value is not printable ASCII; bytes want a key in -bin")
     return tuple(pairs)
 
 

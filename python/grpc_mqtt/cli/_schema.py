@@ -255,12 +255,14 @@ class Schema:
 
     def symbol(self, name: str) -> Descriptor:
         """A service, method, message or enum."""
-        for again in (False, True):
+        whole = name.strip("/")
+        # not every server knows methods by name
+        for owner in ("", whole.partition("/")[0], whole.rpartition(".")[0]):
+            if owner and not self._learn(owner):
+                continue
             found = _find(self.pool, name)
             if found is not None:
                 return found
-            if again or not self._learn(name.strip("/").partition("/")[0]):
-                break
         raise Failure(f"there is no {name!r}{nearest(name, self._names())}")
 
     def _names(self) -> list[str]:

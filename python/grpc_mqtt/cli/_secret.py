@@ -14,6 +14,10 @@ _NAMES = re.compile(
 )
 #: Values that are secrets whatever their name.
 _VALUES = re.compile(r"^(bearer|basic|digest|negotiate)\s|^eyJ[\w-]+\.[\w-]+\.", re.IGNORECASE)
+#: Of a URL: scheme://user:PASSWORD@
+_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/?#:@]*):[^\s/?#]*@", re.IGNORECASE)
+#: Members that hold a name, beside one that holds its value.
+_NAME_MEMBERS = ("key", "name")
 
 
 def is_secret(name: str) -> bool:
@@ -26,18 +30,30 @@ def mask(value: Any, name: str = "") -> Any:
     if name and is_secret(name) and value not in ("", None, False, True, [], {}):
         return MASK
     if isinstance(value, dict):
-        return {key: mask(member, str(key)) for key, member in value.items()}
+        names = [str(value[key]) for key in _NAME_MEMBERS if key in value]
+        secret = next(filter(is_secret, names), "")
+        return {
+            key: mask(member, secret if key == "value" else str(key))
+            for key, member in value.items()
+        }
     if isinstance(value, list):
         return [mask(member) for member in value]
-    if isinstance(value, str) and _VALUES.search(value):
-        return MASK
-    return value
+    return _masked(value) if isinstance(value, str) else value
+
+
+def _masked(value: str) -> str:
+    return MASK if _VALUES.search(value) else prose(value)
+
+
+def prose(text: str) -> str:
+    """Text for people, without the passwords of URLs in it."""
+    return _IN_URL.sub(rf"\1:{MASK}@", text)
 
 
 def metadata(pairs: Iterable[tuple[str, str | bytes]]) -> dict[str, list[str]]:
     """Metadata to show: text masked where needed, of bytes only how many there are."""
     shown: dict[str, list[str]] = {}
     for key, value in pairs:
-        text = f"<{len(value)} bytes>" if isinstance(value, bytes) else str(mask(value, key))
-        shown.setdefault(key, []).append(MASK if is_secret(key) else text)
+        seen = f"<{len(value)} bytes>" if isinstance(value, bytes) else _masked(value)
+        shown.setdefault(key, []).append(MASK if is_secret(key) else seen)
     return shown

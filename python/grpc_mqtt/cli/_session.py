@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from grpc_mqtt.cli import _dynamic
+from grpc_mqtt.cli._secret import prose
 from grpc_mqtt.cli._traffic import Call, Event, Undecoded, compressed, inflate
 
 _HELD_MAX = 256  # packets that wait for an earlier one
@@ -157,7 +158,7 @@ class SessionCall:
             return
         got = _types["Chunk"].FromString(inflate(data) if compressed(data) else data)
         if got.HasField("error"):
-            yield self.call.note(way, "error", text=_error_text(got.error))
+            yield self.call.note(way, "error", text=prose(_error_text(got.error)))
             return
         for element in got.elems.chunk:
             yield self.call.message(way, element, level)

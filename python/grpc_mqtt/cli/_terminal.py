@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import unicodedata
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -18,7 +19,7 @@ def draws(stream: TextIO) -> bool:
 
 def paint(text: str, colour: str, stream: TextIO | None = None) -> str:
     target = sys.stdout if stream is None else stream
-    if "NO_COLOR" in os.environ or not draws(target):
+    if os.environ.get("NO_COLOR") or not draws(target):
         return text
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
 
@@ -32,19 +33,44 @@ def width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else text[: max(room - 1, 0)] + "…"
+def _columns(text: str) -> int:
+    """How many a terminal takes for it: two for a wide character, none for an accent."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.category(c) in ("Mn", "Me") for c in text)
+
+
+def cut(text: str, room: int) -> str:
+    """`text`, or as much of it as fits into `room` columns."""
+    if _columns(text) <= room:
+        return text
+    while text and _columns(text) >= room:
+        text = text[:-1]
+    return text + "…"
+
+
+def _padded(cell: str, size: int) -> str:
+    return cell + " " * (size - _columns(cell))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], room: int = 0) -> list[str]:
     """Lines with aligned columns; the last one is cut to what the terminal holds."""
     cells = [[safe(cell) for cell in row] for row in rows]
-    sizes = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    sizes = [max(map(_columns, column)) for column in zip(heads, *cells, strict=True)]
     lines = []
     for row in ([*heads], *cells):
-        line = "  ".join(cell.ljust(size) for cell, size in zip(row, sizes, strict=True)).rstrip()
-        lines.append(_cut(line, room) if room else line)
+        line = "  ".join(map(_padded, row, sizes)).rstrip()
+        lines.append(cut(line, room) if room else line)
     return lines
+
+
+def _fitting(lines: Sequence[str]) -> Sequence[str]:
+    """As many as the terminal can draw over: what has left it at the top stays."""
+    room = max(shutil.get_terminal_size((100, 24)).lines - 1, 2)
+    if len(lines) <= room:
+        return lines
+    return [*lines[: room - 1], f"… {len(lines) - room + 1} more"]
 
 
 class Live:
@@ -58,6 +84,7 @@ class Live:
     def show(self, lines: Sequence[str]) -> None:
         if not self.enabled:
             return
+        lines = _fitting(lines)
         up = f"\x1b[{self._height}A" if self._height else ""
         self.stream.write(up + "\r\x1b[J" + "".join(f"{line}\n" for line in lines))
         self.stream.flush()

@@ -83,7 +83,7 @@ class Event:
 
     def as_text(self) -> str:
         stamp = datetime.fromtimestamp(self.at).strftime("%H:%M:%S.%f")[:-3]
-        call = paint(self.call.ljust(6), "cyan")
+        call = paint(safe(self.call).ljust(6), "cyan")
         what = _TEXTS.get(self.kind, _plain)(self)
         return f"{paint(stamp, 'dim')} {safe(self.base)} {call} {self.way} {what}"
 
@@ -218,7 +218,7 @@ class Call:
             "<",
             "status",
             code=code_name(code),
-            details=details,
+            details=_secret.prose(details),
             ms=ms,
             metadata=_secret.metadata(pairs),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import re
 import sys
@@ -18,6 +19,7 @@ from grpc_mqtt.cli._schema import Schema, nearest
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]')
 _SPACE = re.compile(r"\s*")
 _OPEN, _CLOSE = "{[", "}]"
+_ENCODING = "utf-8-sig"  # whatever the locale: JSON is UTF-8, and some editors put a mark before it
 
 
 class Values:
@@ -82,14 +84,18 @@ def lines_of(data: str | None) -> tuple[Iterable[str], str]:
         return _stdin(), "stdin"
     if data.startswith("@"):
         try:
-            with open(data[1:], encoding="utf-8") as stream:
-                return stream.read().splitlines(), data[1:]
-        except (OSError, UnicodeDecodeError) as error:
-            raise Failure(f"-d {data}: {getattr(error, 'strerror', None) or error}") from error
-    return data.splitlines(), "-d"
+            with open(data[1:], encoding=_ENCODING) as stream:
+                return stream.read().split("\n"), data[1:]
+        except UnicodeDecodeError as error:
+            raise Failure(f"-d {data}: it is no UTF-8: {error.reason}") from error
+        except OSError as error:
+            raise Failure(f"-d {data}: {error.strerror}") from error
+    return data.split("\n"), "-d"
 
 
 def _stdin() -> Iterator[str]:
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding=_ENCODING, errors="strict")
     try:
         yield from sys.stdin
     except UnicodeDecodeError as error:

@@ -18,9 +18,9 @@ import grpc
 
 import grpc_mqtt.aio
 from grpc_mqtt.cli import _report, _rpc, _schema
-from grpc_mqtt.cli._address import address, channel_options
+from grpc_mqtt.cli._address import address, channel_options, seconds
 from grpc_mqtt.cli._failure import Failure, Usage, of_rpc, one_line
-from grpc_mqtt.cli._terminal import Live, bar
+from grpc_mqtt.cli._terminal import Live, bar, cut, width
 from grpc_mqtt.cli._values import Codec, Values, dumps, lines_of
 
 NAME = "bench"
@@ -31,6 +31,7 @@ EXAMPLES = """\
   grpc-mqtt bench -z 30s -c 20 -O report.html fleet/device42 demo.v1.Demo/Count -d '{"to": 100}'
 
 A stream is one call: its requests are sent (as many as -d holds), all responses read.
+Ctrl-C starts no further calls and shows what was measured; a second one gives up.
 Exit status: 0 when every call ended OK, else 1."""
 
 _TICK = 0.1
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-z",
         "--duration",
-        type=_rpc.seconds,
+        type=seconds,
         metavar="TIME",
         help="for so long (10s, 2m), instead of -n",
     )
@@ -167,6 +168,7 @@ class _Load:
 
     def _stop(self) -> None:
         self.stopped = True
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)  # the next one insists
 
     async def _progress(self) -> None:
         live = Live(sys.stderr)
@@ -177,7 +179,9 @@ class _Load:
                 done, failed = self.result.count, self.result.count - self.result.codes["OK"]
                 rate = done / max(self.elapsed(), 1e-9)
                 wrong = f", {failed} failed" if failed else ""
-                live.show([f"{bar(self.part())} {done} calls, {rate:.0f}/s{wrong}"])
+                ends = ", waits for open calls" if self.stopped else ""
+                line = f"{bar(self.part())} {done} calls, {rate:.0f}/s{wrong}{ends}"
+                live.show([cut(line, width())])
                 await asyncio.sleep(_TICK)
         finally:
             live.clear()

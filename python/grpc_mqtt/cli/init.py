@@ -179,6 +179,10 @@ def _values(args: argparse.Namespace) -> dict[str, str]:
         value = getattr(args, name)
         if not value or any(c in value for c in '"\\\n\r'):
             raise Usage(f"--{name} {value!r}: quotes, backslashes and line ends cannot stand there")
+    directory = os.path.abspath(args.directory)
+    for path in (directory, args.program):  # systemd would read more than a path into them
+        if any(c in path for c in " \t%"):
+            raise Usage(f"{path!r}: a path in a unit is without blanks and %")
     return {
         "url": args.url,
         "base": base,
@@ -186,7 +190,7 @@ def _values(args: argparse.Namespace) -> dict[str, str]:
         "client": args.client,
         "target": args.target,
         "program": args.program,
-        "directory": os.path.abspath(args.directory),
+        "directory": directory,
         "tls": "" if parts.scheme in ("mqtts", "wss") else "# ",
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2
 
 from grpc_mqtt.cli import _rpc, _schema
+from grpc_mqtt.cli._address import seconds
 from grpc_mqtt.cli._failure import Usage
 from grpc_mqtt.cli._values import dumps, template
 
@@ -26,7 +27,7 @@ def _add(parser: argparse.ArgumentParser, what: str) -> None:
     )
     parser.add_argument(
         "--max-time",
-        type=_rpc.seconds,
+        type=seconds,
         metavar="SECONDS",
         default=_TIMEOUT,
         help="most that the server may take; default: 10",

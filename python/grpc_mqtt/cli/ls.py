@@ -7,9 +7,9 @@ import sys
 import time
 
 from grpc_mqtt.cli import _presence
-from grpc_mqtt.cli._address import address
+from grpc_mqtt.cli._address import address, seconds
 from grpc_mqtt.cli._observe import Observer, Seen, base_filters
-from grpc_mqtt.cli._terminal import Live, paint, safe, table, width
+from grpc_mqtt.cli._terminal import Live, cut, paint, safe, table, width
 from grpc_mqtt.cli._values import dumps
 
 NAME = "ls"
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--wait",
-        type=float,
+        type=seconds,
         default=_QUIET,
         metavar="SECONDS",
         help=f"end after so long without another announcement; default: {_QUIET}",
@@ -104,7 +104,8 @@ def _watch(observer: Observer, found: Found, as_json: bool) -> None:
     while True:
         clock = time.strftime("%H:%M:%S")
         head = f"{observer.address.broker}  {len(found)} server(s)  {clock}  {observer.trouble}"
-        live.show([paint(safe(head), "dim"), *_lines(found, width())])
+        room = width()
+        live.show([paint(cut(safe(head), room), "dim"), *_lines(found, room)])
         lost = observer.lost
         seen = observer.next(_TICK)
         if observer.lost != lost:

@@ -66,7 +66,8 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
         add_help=False,
     )
     top.add_argument("--help", action="help", help="this text")
-    top.add_argument("--version", action="version", version=f"grpc-mqtt {grpc_mqtt.__version__}")
+    version = f"grpc-mqtt {grpc_mqtt.__version__}"
+    top.add_argument("--version", action="version", version=version, help="the version")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in [only] if only in _COMMANDS else _COMMANDS:
         command = _command(_COMMANDS[str(name)])
@@ -114,9 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # not every terminal can show every character
-    args = parser(words[0] if words else None).parse_args(words)
     try:
-        status = _guarded(args)
+        status = _guarded(parser(words[0] if words else None).parse_args(words))
         sys.stdout.flush()
         return status
     except BrokenPipeError:

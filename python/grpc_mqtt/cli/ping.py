@@ -15,7 +15,7 @@ import grpc
 
 import grpc_mqtt
 from grpc_mqtt.cli import _rpc
-from grpc_mqtt.cli._address import Address, address
+from grpc_mqtt.cli._address import Address, address, seconds
 from grpc_mqtt.cli._failure import Failure, advice, one_line
 from grpc_mqtt.cli._observe import NOBODY, REFUSED, Observer
 from grpc_mqtt.cli._session import empty_request
@@ -46,14 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-W",
         "--timeout",
-        type=_rpc.seconds,
+        type=seconds,
         default=5.0,
         metavar="SECONDS",
         help="how long to wait for an answer; default: 5",
     )
     parser.add_argument(
         "--interval",
-        type=_rpc.seconds,
+        type=seconds,
         default=1.0,
         metavar="SECONDS",
         help="from one to the next; default: 1",

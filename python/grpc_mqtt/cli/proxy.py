@@ -6,8 +6,8 @@ import argparse
 from typing import Any
 
 import grpc_mqtt
-from grpc_mqtt.cli import _daemon, _rpc, _schema
-from grpc_mqtt.cli._address import address, channel_options
+from grpc_mqtt.cli import _daemon, _schema
+from grpc_mqtt.cli._address import address, channel_options, seconds
 from grpc_mqtt.cli._failure import Usage
 
 NAME = "proxy"
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-calls", type=int, metavar="N", help="most calls at a time")
     parser.add_argument(
         "--grace",
-        type=_rpc.seconds,
+        type=seconds,
         default=10.0,
         metavar="SECONDS",
         help="for open calls at the end; default: 10",

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 import grpc_mqtt
 from grpc_mqtt.cli import _presence, _schema
-from grpc_mqtt.cli._address import Address, address
+from grpc_mqtt.cli._address import Address, address, seconds
 from grpc_mqtt.cli._failure import Failure
 from grpc_mqtt.cli._link import Link, read_packet
 from grpc_mqtt.cli._observe import Observer, Seen, base_filters
@@ -63,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where answers of the link dialect go; default: grpc/inbox",
     )
     parser.add_argument("-n", "--count", type=int, metavar="N", help="end after N events")
-    parser.add_argument("--time", type=float, metavar="SECONDS", help="end after so long a silence")
+    parser.add_argument(
+        "--time", type=seconds, metavar="SECONDS", help="end after so long a silence"
+    )
     _schema.add_sources(parser)
 
 
