@@ -93,7 +93,7 @@ static bool busy(gmq__runtime *rt)
 /* To whoever waits on the queue; back when it is home again. */
 static bool lend(gmq__runtime *rt)
 {
-    if (busy(rt))
+    if (!rt->vtable->prompt || busy(rt))
         return false;
     gmq__mailbox_kicks(&rt->mailbox, rt->queue);
     bool lent = gmq__queue_lend(rt->queue, &rt->driven);

@@ -63,6 +63,7 @@ typedef struct gmq__tio {
 
 typedef struct gmq__transport_vtable {
     const char *name;
+    bool prompt; /* nothing here ever waits, so that a thread of the user's may do it all */
     gmq_status (*create)(gmq__transport **out, const gmq__transport_config *config,
                          const gmq__sink *sink);
     /* One attempt, asynchronous: answered by CONNECTED or REFUSED. Reconnecting is the runtime's

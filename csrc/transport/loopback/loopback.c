@@ -225,6 +225,7 @@ static void destroy(gmq__transport *t)
 
 const gmq__transport_vtable gmq__loopback_transport = {
     .name = "loopback",
+    .prompt = true,
     .create = create,
     .connect = do_connect,
     .publish = publish,

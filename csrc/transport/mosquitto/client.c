@@ -207,6 +207,7 @@ static void destroy(gmq__transport *t)
 
 const gmq__transport_vtable gmq__mosquitto_transport = {
     .name = "mosquitto",
+    .prompt = true,
     .create = create,
     .connect = do_connect,
     .publish = gmq__mrequest_publish,
