@@ -413,7 +413,7 @@ static void look_away(gmq_queue *queue, gmq__driven *d, unsigned *quiet)
     }
     gmq__os_cond_wait_until(&queue->home, &queue->lock, gmq__os_now_ns() + GMQ__LEND_TICK_NS);
     bool came = visits != queue->visits;
-    if (!d->home && !queue->inside && !came)
+    if (!d->home && !queue->inside && (queue->kicked || !came))
         take_home(queue, d);
     *quiet = came ? 0 : *quiet + 1;
 }

@@ -60,9 +60,10 @@ void gmq__queue_owners(gmq_queue *queue, int by);
 /* false: nobody waits there, or several connections have the queue, or its descriptor is in use. */
 bool gmq__queue_lend(gmq_queue *queue, gmq__driven *driven);
 /* Waits until it is home; driven->deadline is GMQ__DRIVEN_ENDED where it has ended meanwhile. What
- * it wants while nobody is on the queue waits for up to two of GMQ__LEND_TICK_NS. */
+ * is asked of it while nobody is on the queue waits for a tick at most, what comes by itself for
+ * two. */
 void gmq__queue_await(gmq_queue *queue, gmq__driven *driven);
-#define GMQ__LEND_TICK_NS INT64_C(500000)
+#define GMQ__LEND_TICK_NS INT64_C(1000000)
 
 bool gmq__queue_usable(
     const gmq_queue *queue); /* not NULL, of this process; else the error text is set */
