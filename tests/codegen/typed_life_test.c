@@ -172,7 +172,7 @@ static void freed_with_calls_open_test(void **state)
     while (d.waiting < OPEN) { /* on this thread */
         gmq_event *event;
         size_t count;
-        ok(gmq_queue_wait(queue, 20000, &event, 1, &count));
+        ok(gmq_queue_wait(queue, 60000, &event, 1, &count));
         assert_int_equal(count, 1);
         demo__v1__demo_server__serve_event(demo, event);
         gmq_event_free(event);
@@ -260,7 +260,7 @@ static gmq_event *shared_next(shared *s, const gmq_call *call)
     for (;;) {
         gmq_event *event;
         size_t count;
-        ok(gmq_queue_wait(s->queue, 20000, &event, 1, &count));
+        ok(gmq_queue_wait(s->queue, 60000, &event, 1, &count));
         assert_int_equal(count, 1);
         int taken = demo__v1__demo_server__serve_event(s->demo, event) ||
                     turner_server__serve_event(s->turner, event);
@@ -308,10 +308,10 @@ static void client_and_servers_share_a_queue_test(void **state)
     inner.text = text;
     outer.inner = &inner;
     shared_open(&s);
-    ok(turner__turn__begin(&call, s.client, &outer, NULL, 20000, NULL, 0));
+    ok(turner__turn__begin(&call, s.client, &outer, NULL, 60000, NULL, 0));
     expect_turned(&s, call, "in");
     expect_ok(&s, call);
-    ok(turner__turn_all__begin(&call, s.client, NULL, 20000, NULL, 0));
+    ok(turner__turn_all__begin(&call, s.client, NULL, 60000, NULL, 0));
     for (int i = 1; i <= 50; i++) {
         ok(turner__turn_all__post(call, &outer));
         expect_turned(&s, call, "in");
@@ -352,7 +352,7 @@ static void offered_calls_test(void **state)
                       s.queue, 0));
     ok(gmq_client_new(&s.client, "loopback://offered/base?wait_for_ready=on&dialect=session", NULL,
                       NULL, s.queue, 0));
-    ok(turner__turn__begin(&call, s.client, &outer, NULL, 20000, NULL, 0));
+    ok(turner__turn__begin(&call, s.client, &outer, NULL, 60000, NULL, 0));
     expect_turned(&s, call, "in");
     expect_ok(&s, call);
     assert_int_equal(s.turned, 1);

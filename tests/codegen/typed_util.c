@@ -34,7 +34,7 @@ static void until_ready(gmq_queue *queue)
     for (int ready = 0; !ready;) {
         gmq_event *event;
         size_t count;
-        ok(gmq_queue_wait(queue, 20000, &event, 1, &count));
+        ok(gmq_queue_wait(queue, 60000, &event, 1, &count));
         assert_int_equal(count, 1);
         ready =
             gmq_event_type_of(event) == GMQ_EVENT_STATE && gmq_event_code(event) == GMQ_STATE_READY;
@@ -90,7 +90,7 @@ gmq_rpc *rig_rpc(rig *r)
 {
     gmq_rpc *rpc;
     ok(gmq_rpc_new(&rpc, r->channel));
-    ok(gmq_rpc_set_timeout_ms(rpc, 20000));
+    ok(gmq_rpc_set_timeout_ms(rpc, 60000));
     return rpc;
 }
 

@@ -137,7 +137,7 @@ def test_calls_that_are_allowed(guarded, devices, user, device, dialect):
     ("user", "device"), [("bob", "device1"), ("stranger", "device1"), ("stranger", "device2")]
 )
 def test_calls_that_are_not(guarded, devices, user, device, dialect):
-    refused = call(guarded, user, device, dialect=dialect, timeout=5)
+    refused = call(guarded, user, device, dialect=dialect)
     assert refused.code() in (
         grpc.StatusCode.PERMISSION_DENIED,
         grpc.StatusCode.UNAVAILABLE,

@@ -72,6 +72,7 @@ class Suite:
             "Dir::State::Lists": apt / "lists",
             "Dir::Cache": apt / "cache",
             "APT::Sandbox::User": "",
+            "Acquire::Retries": 5,
         }
         get = ["apt-get", "-q", *(f"-o{key}={value}" for key, value in options.items())]
         _run(*get, "update")

@@ -118,7 +118,7 @@ static int set_up(void **state)
     for (bool ready = false; !ready;) {
         gmq_event *event;
         size_t count;
-        ok(gmq_queue_wait(r->queue, 20000, &event, 1, &count));
+        ok(gmq_queue_wait(r->queue, 60000, &event, 1, &count));
         assert_int_equal(count, 1);
         ready =
             gmq_event_type_of(event) == GMQ_EVENT_STATE && gmq_event_code(event) == GMQ_STATE_READY;
@@ -146,7 +146,7 @@ static gmq_rpc *new_rpc(rig *r)
 {
     gmq_rpc *rpc;
     ok(gmq_rpc_new(&rpc, r->channel));
-    ok(gmq_rpc_set_timeout_ms(rpc, 20000));
+    ok(gmq_rpc_set_timeout_ms(rpc, 60000));
     return rpc;
 }
 
@@ -345,7 +345,7 @@ static void full_buffer_blocks_test(void **state)
     snprintf(url, sizeof url, "%s&send_buffer=8192", r->url);
     ok(gmq_channel_new(&channel, url, NULL, NULL));
     ok(gmq_rpc_new(&rpc, channel));
-    ok(gmq_rpc_set_timeout_ms(rpc, 20000));
+    ok(gmq_rpc_set_timeout_ms(rpc, 60000));
     ok(gmq_rpc_start(rpc, JOIN, GMQ_RPC_CLIENT_STREAMING));
     for (int i = 0; i < 200; i++)
         ok(gmq_rpc_send(rpc, block, sizeof block)); /* never GMQ_E_AGAIN */

@@ -14,7 +14,7 @@
 
 #define PREFIX "/test.relay.v1.Relay/"
 
-enum { GATEWAY_TAG = 7, CLIENT_TAG = 8, FIRST_CALL = 100, WAIT_MS = 20000 };
+enum { GATEWAY_TAG = 7, CLIENT_TAG = 8, FIRST_CALL = 100, WAIT_MS = 60000 };
 
 typedef struct rig {
     int listener;

@@ -11,7 +11,7 @@
 
 #define PREFIX "/test.relay.v1.Relay/"
 
-enum { PROXY_TAG = 7, SERVER_TAG = 8, WAIT_S = 20, CALLS = 4 };
+enum { PROXY_TAG = 7, SERVER_TAG = 8, WAIT_S = 60, CALLS = 4 };
 
 /* A call of the gRPC core's, kept open. */
 typedef struct client_call {

@@ -54,7 +54,7 @@ static gmq_event *next_by_descriptor(gmq_queue *queue)
         size_t count = 0;
         struct pollfd fd = {.fd = gmq_queue_fd(queue), .events = POLLIN};
         int64_t timeout = gmq_queue_timeout_ms(queue);
-        assert_true(poll(&fd, 1, timeout < 0 || timeout > 20000 ? 20000 : (int)timeout) >= 0);
+        assert_true(poll(&fd, 1, timeout < 0 || timeout > 60000 ? 60000 : (int)timeout) >= 0);
         ok(gmq_queue_poll(queue, &event, 1, &count));
         if (count)
             return event;

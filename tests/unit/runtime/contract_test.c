@@ -160,7 +160,7 @@ static void tag_is_read_when_the_event_is_taken_test(void **state)
     assert_int_equal(gmq_call_owner_tag(call), CLIENT_TAG);
     assert_int_equal(gmq_call_owner_tag(served), SERVER_TAG);
     gmq_call_set_tag(call, 70);
-    ok(gmq_queue_wait(queue, 20000, events, 1, &count));
+    ok(gmq_queue_wait(queue, 60000, events, 1, &count));
     assert_int_equal(gmq_event_tag(events[0]), 70);
     gmq_call_set_tag(call, 71); /* too late for this one */
     assert_int_equal(gmq_event_tag(events[0]), 70);

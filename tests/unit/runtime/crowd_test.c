@@ -13,7 +13,7 @@ enum { CROWD = 1000, CANCELLED = 5000 };
 #else
 enum { CROWD = 10000, CANCELLED = 50000 };
 #endif
-enum { PATIENCE_MS = 20000, WINDOW = 200 };
+enum { PATIENCE_MS = 60000, WINDOW = 200 };
 
 static _Atomic int64_t live; /* blocks */
 
