@@ -175,6 +175,7 @@ describe("a client", function()
             assert.equal("1", pending[i]:trailing_metadata().last)
         end
         local served
+        local log = helper.log()
         local slow, _, server = helper.serve({
             SayHello = function(_, call)
                 served = call
@@ -195,7 +196,9 @@ describe("a client", function()
             end
             gm.stop()
         end)
-        server:close()
+        server:close(5)
+        assert.same({}, log)
+        gm.on_log = nil
     end)
 
     it("is given the reply of an upload by recv and finish alike", function()

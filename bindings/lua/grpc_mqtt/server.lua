@@ -114,6 +114,8 @@ local function serve(self, method)
     end
     if not ok then
         raised(self, result)
+    elseif self.finished then
+        return -- the client has gone: a handler that noticed has nothing to answer
     elseif result == nil and failure then -- as raised
         local text = loop.text_of(failure)
         raised(self, { value = failure, text = text, trace = text })
