@@ -17,6 +17,9 @@ int gmq__lua_encode(lua_State *L, const gmq_type *type, int index);
  * empty table; others only when they are set. */
 int gmq__lua_decode(lua_State *L, const gmq_type *type, const void *data, size_t len);
 
+/* Pushes a table of the values that unset singular fields have, those of messages left out. */
+int gmq__lua_defaults(lua_State *L, const gmq_type *type);
+
 /* Pushes {method = {path=, kind=, input=, output=}}, or nil when there is no such service. */
 int gmq__lua_service(lua_State *L, const gmq_schema *schema, const char *name);
 

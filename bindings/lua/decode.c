@@ -205,6 +205,23 @@ static void push_message(decoder *d, gmq_message *message)
     }
 }
 
+int gmq__lua_defaults(lua_State *L, const gmq_type *type)
+{
+    decoder d = {L, push_handles(L)};
+    checked(&d, gmq_message_new(&d.handles->open[0], type));
+    d.handles->count = 1;
+    lua_newtable(L);
+    for (size_t i = 0; i < gmq_type_field_count(type); i++) {
+        const gmq_field *field = gmq_type_field(type, i);
+        if (gmq_field_message(field) || gmq_field_label(field) == GMQ_LABEL_REPEATED)
+            continue;
+        push_value(&d, d.handles->open[0], field, 0);
+        lua_setfield(L, -2, gmq_field_name(field));
+    }
+    close_handles(d.handles, 0);
+    return 1;
+}
+
 int gmq__lua_decode(lua_State *L, const gmq_type *type, const void *data, size_t len)
 {
     decoder d = {L, push_handles(L)};

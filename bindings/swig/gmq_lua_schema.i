@@ -62,6 +62,11 @@ static int gmq_lua_decode(lua_State *L)
     return gmq__lua_decode(L, type, data, len);
 }
 
+static int gmq_lua_defaults(lua_State *L)
+{
+    return gmq__lua_defaults(L, gmq_lua_type(L, "defaults"));
+}
+
 static int gmq_lua_service(lua_State *L)
 {
     void *schema;
@@ -97,6 +102,7 @@ gmq_schema *schema_from_bytes(const void *data, size_t len);
 gmq_schema *schema_from_file(const char *file);
 %native(encode) int gmq_lua_encode(lua_State *L);
 %native(decode) int gmq_lua_decode(lua_State *L);
+%native(defaults) int gmq_lua_defaults(lua_State *L);
 %native(service) int gmq_lua_service(lua_State *L);
 %native(enum_values) int gmq_lua_enum(lua_State *L);
 %native(services) int gmq_lua_services(lua_State *L);

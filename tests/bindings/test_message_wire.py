@@ -162,6 +162,7 @@ class Writer:
         out = b""
         extensions = type_.file.pool.FindAllExtensions(type_)
         known = [*type_.fields, *type_.fields, *extensions]
+        no_groups = [field for field in type_.fields if field.type != Desc.TYPE_GROUP]
         for _ in range(self.random.randrange(7) if depth < 6 else 0):
             self.budget -= 1
             if self.budget < 0:
@@ -169,8 +170,8 @@ class Writer:
             choice = self.random.random()
             if choice < 0.04:
                 out += self.unknown(self.random.choice([1, 15, 16, 19000, 19999, 536870911]))
-            elif choice < 0.08:
-                out += self.unknown(self.random.choice(type_.fields).number)
+            elif choice < 0.08:  # old versions of protobuf refuse a group that is none
+                out += self.unknown(self.random.choice(no_groups).number)
             else:
                 out += self.field(self.random.choice(known), depth)
         needed = type_.fields_by_name.get("needed")

@@ -139,6 +139,30 @@ describe("a client", function()
         assert.equal("CANCELLED", select(2, again:recv()).name)
     end)
 
+    it("ends a stream by leaving the loop", function()
+        collectgarbage("stop")
+        local ended
+        local other, _, server = helper.serve({
+            Count = function(request, call)
+                while call:send({ value = request.from }) do end
+                ended = not call:is_active()
+            end,
+        })
+        for message in assert(other:Count({ from = 7 }, { timeout = 60 })) do
+            assert.equal(7, message.value)
+            break
+        end
+        for _ = 1, 2000 do
+            if ended then
+                break
+            end
+            gm.turn(10)
+        end
+        assert.is_true(ended)
+        collectgarbage("restart")
+        server:close()
+    end)
+
     it("need not wait for the reply of a unary call", function()
         local pending = {}
         for i = 1, 20 do
@@ -151,6 +175,7 @@ describe("a client", function()
             assert.equal("1", pending[i]:trailing_metadata().last)
         end
         local served
+        local log = helper.log()
         local slow, _, server = helper.serve({
             SayHello = function(_, call)
                 served = call
@@ -171,7 +196,9 @@ describe("a client", function()
             end
             gm.stop()
         end)
-        server:close()
+        server:close(5)
+        assert.same({}, log)
+        gm.on_log = nil
     end)
 
     it("is given the reply of an upload by recv and finish alike", function()

@@ -214,6 +214,22 @@ describe("proto2", function()
         assert.is_nil((old:decode("test.lua.old.Outer", "")))
     end)
 
+    it("has values of fields that are not set", function()
+        assert.same({
+            number = 0, level = "HIGH", code = "\0\xff", limit = math.huge, most = -1, open = true,
+        }, old:defaults("test.lua.old.Outer"))
+        assert.equal("RED", schema:defaults("test.lua.All").a_colour)
+        local message = assert(old:decode("test.lua.old.Outer", "\x08\x05"))
+        setmetatable(message, { __index = old:defaults("test.lua.old.Outer") })
+        assert.equal("HIGH", message.level)
+        assert.equal("\x08\x05", old:encode("test.lua.old.Outer", message)) -- they are no part of it
+        local ok, problem = pcall(function()
+            old:defaults("test.lua.old.Nothing")
+        end)
+        assert.is_false(ok)
+        assert.matches("codec_spec.lua:%d+: the schema has no message type 'test.lua.old.Nothing'", problem)
+    end)
+
     it("has closed enums", function()
         assert.is_false(pcall(old.encode, old, "test.lua.old.Outer", { number = 1, level = 3 }))
         local bytes = old:encode("test.lua.old.Outer", { number = 1, level = "LOW" })

@@ -20,6 +20,7 @@ for _, message in ipairs({
 end
 local bytes = kinds:encode("test.lua.All", { leaves = { {}, {} }, by_number = { {}, {} }, nested = { a_leaf = {} } })
 assert(kinds:decode("test.lua.All", bytes))
+assert(kinds:defaults("test.lua.All"))
 for cut = 1, #bytes - 1 do
     kinds:decode("test.lua.All", bytes:sub(1, cut))
 end

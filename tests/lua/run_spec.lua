@@ -115,6 +115,33 @@ describe("gm.run", function()
     end)
 end)
 
+describe("timers", function()
+    it("come by their moment, and of one moment in order, whatever is taken out meanwhile", function()
+        local timers = require("grpc_mqtt.timers").new()
+        local all, left = {}, {}
+        math.randomseed(5)
+        for i = 1, 500 do
+            all[i] = timers:add(math.random(100), i)
+        end
+        for i = 1, 500 do
+            if math.random(3) == 1 then
+                timers:remove(all[i])
+                timers:remove(all[i]) -- once more is no harm
+            else
+                left[#left + 1] = all[i]
+            end
+        end
+        table.sort(left, function(a, b)
+            return a.at < b.at or a.at == b.at and a.wake < b.wake
+        end)
+        for _, timer in ipairs(left) do
+            assert.equal(timer, timers:first())
+            timers:remove(timer)
+        end
+        assert.is_nil(timers:first())
+    end)
+end)
+
 describe("a coroutine of the program's own", function()
     after_each(helper.close)
 

@@ -19,6 +19,7 @@ describe("a server", function()
         raises_odd = function() error(setmetatable({}, { __tostring = error })) end,
         raises_nil = function() error(nil) end,
         status = function() error(gm.error("NOT_FOUND", "no such thing", { { "where", "here" } })) end,
+        returns_text = function() return nil, "secret, too" end,
         returns_status = function() return nil, gm.error(9, "not so") end,
         nothing = function() end,
         number = function() return 5 end,
@@ -52,6 +53,7 @@ describe("a server", function()
         for name, wanted in pairs({
             raises = "^UNKNOWN: the handler failed$", raises_table = "^UNKNOWN: ", raises_nil = "^UNKNOWN: ",
             raises_odd = "^UNKNOWN: the handler failed$",
+            returns_text = "^UNKNOWN: the handler failed$",
             status = "^NOT_FOUND: no such thing$", returns_status = "^FAILED_PRECONDITION: not so$",
             nothing = "^INTERNAL: .*no reply", number = "^INTERNAL: .*not a number",
             unknown_field = "^INTERNAL: .*no field 'txt'", bad_utf8 = "^INTERNAL: .*UTF%-8",
@@ -66,6 +68,7 @@ describe("a server", function()
         assert.is_true(other:finish())
         assert.equal("here", failure_of(demo, "status").metadata.where)
         assert.matches("error: /demo.v1.Demo/SayHello: .*secret", table.concat(log, "\n"))
+        assert.matches("error: /demo.v1.Demo/SayHello: the handler failed: secret, too", table.concat(log, "\n"))
         assert.equal("fine", demo:SayHello({ name = "fine" }).text)
     end)
 

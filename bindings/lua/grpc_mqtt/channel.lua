@@ -161,7 +161,9 @@ local function caller(self, service, name, method)
             values = request
         end
         local call, failure = start(self, method, bytes, values)
-        if not call or method.kind ~= core.RPC_UNARY or values and values.wait == false then
+        if call and method.kind == core.RPC_SERVER_STREAMING then
+            return call, nil, nil, call -- the last one is for `for`, which closes it
+        elseif not call or method.kind ~= core.RPC_UNARY or values and values.wait == false then
             return call, failure
         end
         local message

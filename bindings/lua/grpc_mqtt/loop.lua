@@ -4,6 +4,7 @@
 -- else's) blocks, and turns the loop meanwhile, so that tasks go on; unless an event loop has said how to wait there.
 
 local core = require("grpc_mqtt.core")
+local timers = require("grpc_mqtt.timers").new()
 
 local loop = {}
 
@@ -20,7 +21,6 @@ local kept = {} -- what stays alive and keeps run() going: servers, and what is 
 local pending = { first = 1, last = 0 } -- events taken and not handed out
 local tasks = {} -- coroutine (of an adapter's: the task itself) -> task, until it is dead
 local ready = { first = 1, last = 0 } -- tasks that can go on
-local timers = {} -- {at=, wake=}, the next one last
 local running = false -- run() is on the stack
 local stopped = false
 local nested = 0 -- turns inside of each other, of those who block
@@ -155,26 +155,11 @@ function loop.park(waiters)
     loop.turn(-1)
 end
 
---- Calls `wake` in so many milliseconds. Gives what cancel() takes.
+--- Calls `wake` in so many milliseconds. The timer.
 function loop.after(delay_ms, wake)
-    local at = core.now_ms() + delay_ms
-    local place = #timers + 1
-    while place > 1 and timers[place - 1].at <= at do
-        place = place - 1
-    end
-    local timer = { at = at, wake = wake }
-    table.insert(timers, place, timer)
+    local timer = timers:add(core.now_ms() + delay_ms, wake)
     note_work()
     return timer
-end
-
-local function cancel(timer)
-    for i = #timers, 1, -1 do
-        if timers[i] == timer then
-            table.remove(timers, i)
-            return
-        end
-    end
 end
 
 --- Waits until condition() is true, `timeout_ms` at most (nil: no limit); whether it is.
@@ -190,7 +175,7 @@ function loop.wait_for(waiters, condition, timeout_ms)
         loop.park(waiters)
     end
     if timer then
-        cancel(timer)
+        timers:remove(timer)
     end
     return condition()
 end
@@ -301,8 +286,11 @@ local function hand_out()
 end
 
 local function run_timers()
-    while #timers > 0 and timers[#timers].at <= core.now_ms() do
-        table.remove(timers).wake()
+    local timer = timers:first()
+    while timer and timer.at <= core.now_ms() do
+        timers:remove(timer)
+        timer.wake()
+        timer = timers:first()
     end
 end
 
@@ -323,10 +311,11 @@ end
 
 --- The earlier of `timeout` (negative: none) and the next timer.
 local function until_timer(timeout)
-    if #timers == 0 then
+    local timer = timers:first()
+    if not timer then
         return timeout
     end
-    local left = math.max(timers[#timers].at - core.now_ms(), 0)
+    local left = math.max(timer.at - core.now_ms(), 0)
     return timeout < 0 and left or math.min(timeout, left)
 end
 

@@ -89,6 +89,14 @@ function Schema:decode(type_name, bytes)
     return message, problem
 end
 
+--- The values that unset fields of a message type have: those of scalars and enums that stand once. An error when there is
+-- no such type.
+function Schema:defaults(type_name)
+    check.argument("schema:defaults", "the name of the type", type_name, "string")
+    local values = core.defaults(self.raw, type_name)
+    return values
+end
+
 --- The values of an enum, name -> number and number -> name; an error when there is no such enum.
 function Schema:enum(name)
     check.argument("schema:enum", "the name of the enum", name, "string")

@@ -70,12 +70,8 @@ local function raised(self, problem)
     self:end_with(codes.UNKNOWN, self.server.expose_errors and problem.text or "the handler failed")
 end
 
---- The handler of a call with a single reply returned it, or nil and an error.
-local function replied(self, reply, failure)
-    if reply == nil and status.is_error(failure) then
-        self:fail(failure)
-        return
-    end
+--- The handler of a call with a single reply returned it.
+local function replied(self, reply)
     local bytes, problem
     if type(reply) == "table" then
         bytes, problem = self.codec.encode(reply)
@@ -118,10 +114,13 @@ local function serve(self, method)
     end
     if not ok then
         raised(self, result)
+    elseif self.finished then
+        return -- the client has gone: a handler that noticed has nothing to answer
+    elseif result == nil and failure then -- as raised
+        local text = loop.text_of(failure)
+        raised(self, { value = failure, text = text, trace = text })
     elseif single_reply then
-        replied(self, result, failure)
-    elseif result == nil and status.is_error(failure) then
-        self:fail(failure)
+        replied(self, result)
     else
         self:end_with(codes.OK)
     end
