@@ -94,7 +94,6 @@ ALL = (
 _TLS = "security between client and server: over MQTT it is the broker's affair, in the address"
 _BYTES = "counts bytes through a TCP proxy between client and server, or inspects their sockets"
 _HTTP = "reads what only HTTP/2 has: an IP address as peer, gRPC's message encodings"
-_LATE = "the runner makes its server late, once the port is known; what ours raises comes then"
 _ITSELF = "fails with grpcio itself on Python 3.11: asyncio.wait() of calls"
 _PORT = "wants a TCP port to be taken: a port is a topic"
 _CHANNELZ = "channelz shows the sockets and calls of gRPC's core; here it carries none"
@@ -129,8 +128,6 @@ BY_NATURE: dict[str, dict[str, str]] = {
     },
     "tests.unit._server_test": {
         "ServerTest.test_failed_port_binding_exception": _PORT,
-        "ServerTest.test_not_a_generic_rpc_handler_after_construction": _LATE,
-        "ServerTest.test_not_a_generic_rpc_handler_at_construction": _LATE,
     },
     "tests.unit._session_cache_test": {"SSLSessionCacheTest.testSSLSessionCacheLRU": _TLS},
     "tests_aio.channelz.channelz_servicer_test": {
