@@ -61,6 +61,18 @@ def test_fork_is_refused(mqtt_server):
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_fork_is_refused_before_the_first_use(mqtt_server):
+    """... and before a lock is touched that another thread may hold."""
+    with mqtt_server.channel() as channel:
+        channel.subscribe(print)
+        with channel._pump._lock:
+            text = in_child(lambda: channel.unary_unary(UNARY)(b"in the child"))
+            assert text.startswith("ForkedError: "), text
+            text = in_child(lambda: channel.subscribe(print, try_to_connect=True))
+            assert text.startswith("ForkedError: "), text
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_channel_made_after_fork(mqtt_server):
     def work():
         server = MqttServer()
