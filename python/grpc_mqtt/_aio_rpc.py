@@ -144,9 +144,7 @@ class Rpc:
         self.status_sent = True
         self.metadata_sent = True
         try:
-            self.call.finish(
-                code, details if code else "", trailing or None
-            )  # none with OK, as gRPC
+            self.call.finish(code, details, trailing or None)
         except (ClosedError, StateError):
             pass  # over; FINISHED says so
         except (Error, TypeError, ValueError) as error:

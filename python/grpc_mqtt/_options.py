@@ -28,6 +28,8 @@ _GRPC_KEYS = {
     "grpc.max_send_message_length": "send_limit",
     "grpc.max_metadata_size": "metadata_limit",
 }
+#: One of grpcio's without the prefix: how it waits for responses, no concern of ours.
+_SINGLE_THREADED = "SingleThreadedUnaryStream"
 _UNLIMITED = 0x7FFFFFFF
 _ANY_URL = "loopback://any/base"
 _LEVEL = 3  # zstd's own default
@@ -90,6 +92,8 @@ def split(
             descriptors = value
         elif key.startswith("grpc."):
             _set_grpc(ours, key, value)
+        elif key == _SINGLE_THREADED:
+            continue
         else:
             _set(ours, key.removeprefix(_PREFIX), value)
     return ours, method_map(descriptors)

@@ -221,6 +221,7 @@ class Pump:
     def want(self) -> None:
         """From now on those who watch are told the state; before they are told that it is IDLE."""
         if not self.wanted:
+            _fork.check(self.generation, "channel")
             self.wanted = True
             if self._on_state is not None:
                 self._due.append(CLIENT_TAG)

@@ -51,5 +51,4 @@ class Status:
     def _or(self, code: grpc.StatusCode, details: str) -> tuple[int, str]:
         chosen = code if self.code is None else self.code
         text = details if self.details is None else self.details.decode(errors="replace")
-        number = number_of(chosen)
-        return number, text if number else ""  # gRPC carries none with OK
+        return number_of(chosen), text

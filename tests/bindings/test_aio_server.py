@@ -197,18 +197,6 @@ async def test_handlers_of_another_kind_than_the_call(stack):
         assert await soon(everything(channel.stream_stream(UNARY)(iter([b"a"])))) == [b"a"]
 
 
-@aio
-async def test_details_without_a_code_are_not_sent(stack):
-    async def unary(request, context):
-        context.set_details("all is well")
-        return request
-
-    async with Served(stack, {UNARY: unary}) as channel:
-        call = channel.unary_unary(UNARY)(b"")
-        await soon(call)
-        assert (await call.code(), await call.details()) == (grpc.StatusCode.OK, "")
-
-
 @later_grpcio
 @aio
 async def test_set_code(stack):

@@ -6,6 +6,7 @@ import itertools
 from concurrent import futures
 
 import grpc
+import grpc.experimental
 import pytest
 from echo_servers import SERVER_STREAM, UNARY
 
@@ -26,6 +27,7 @@ def channel(mqtt_server, options):
         {"receive_limit": 100_000, "batched_stream": True, "dialect": "session"},
         [("grpc_mqtt.linger_ms", 1)],
         [(b"grpc.primary_user_agent", b"me/1"), ("grpc.http2.min_time", 0.5)],
+        [(grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1)],
         [("iv", 0.5), ("tag", b"bytes"), ("pointer", object())],
         [(b"dialect", b"session"), (b"receive_limit", 100_000)],
         iter([("linger_ms", 1)]),

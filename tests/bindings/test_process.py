@@ -63,6 +63,33 @@ def test_fork_is_refused(mqtt_server):
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_fork_is_refused_before_the_first_use(mqtt_server):
+    """... and before a lock is touched that another thread may hold."""
+    held, forked = threading.Event(), threading.Event()
+
+    def hold(lock):
+        with lock:
+            held.set()
+            forked.wait()
+
+    with mqtt_server.channel() as channel:
+        channel.subscribe(print)
+        holder = threading.Thread(target=hold, args=(channel._pump._lock,))
+        holder.start()
+        held.wait()
+        try:
+            for use in (
+                lambda: channel.unary_unary(UNARY)(b"in the child"),
+                lambda: channel.subscribe(print, try_to_connect=True),
+            ):
+                text = in_child(use)
+                assert text.startswith("ForkedError: "), text
+        finally:
+            forked.set()
+            holder.join()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_channel_made_after_fork(mqtt_server):
     def work():
         server = MqttServer()

@@ -1,7 +1,8 @@
 """Which of grpcio's modules of tests are run; which tests cannot pass, each with its reason.
 
 Tried and not listed as anything else: all of unit/, tests_aio/unit/ and the packages beside them.
-Left out are unit/_cython, unit/beta and unit/framework, which test parts of grpcio itself.
+Left out are unit/_cython, unit/beta, unit/framework and testing, which test parts of grpcio itself,
+fork, whose children go on with channels of their parent, and those that want servers of Google's.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ NOT_SESSION = (
 
 #: Quick ones (a second or so), which CI runs too.
 QUICK = (
+    "tests.interop._insecure_intraop_test",
     "tests.reflection._reflection_client_test",
     "tests.reflection._reflection_servicer_test",
     "tests.status._grpc_status_test",
@@ -47,6 +49,7 @@ QUICK = (
     "tests.unit._server_shutdown_test",
     "tests.unit._server_test",
     "tests.unit._signal_handling_test",
+    "tests_aio.interop.local_interop_test",
     "tests_aio.reflection.reflection_servicer_test",
     "tests_aio.status.grpc_status_test",
     "tests_aio.unit._metadata_test",
@@ -77,11 +80,13 @@ ALL = (
     "tests_py3_only/unit/*_test",
     "tests/channelz/*_test",
     "tests/health_check/*_test",
+    "tests/interop/_insecure_intraop_test",
     "tests/protoc_plugin/*_test",
     "tests/reflection/*_test",
     "tests/status/*_test",
     "tests_aio/channelz/*_test",
     "tests_aio/health_check/*_test",
+    "tests_aio/interop/*_test",
     "tests_aio/reflection/*_test",
     "tests_aio/status/*_test",
 )
@@ -89,7 +94,6 @@ ALL = (
 _TLS = "security between client and server: over MQTT it is the broker's affair, in the address"
 _BYTES = "counts bytes through a TCP proxy between client and server, or inspects their sockets"
 _HTTP = "reads what only HTTP/2 has: an IP address as peer, gRPC's message encodings"
-_LATE = "the runner makes its server late, once the port is known; what ours raises comes then"
 _ITSELF = "fails with grpcio itself on Python 3.11: asyncio.wait() of calls"
 _PORT = "wants a TCP port to be taken: a port is a topic"
 _CHANNELZ = "channelz shows the sockets and calls of gRPC's core; here it carries none"
@@ -124,8 +128,6 @@ BY_NATURE: dict[str, dict[str, str]] = {
     },
     "tests.unit._server_test": {
         "ServerTest.test_failed_port_binding_exception": _PORT,
-        "ServerTest.test_not_a_generic_rpc_handler_after_construction": _LATE,
-        "ServerTest.test_not_a_generic_rpc_handler_at_construction": _LATE,
     },
     "tests.unit._session_cache_test": {"SSLSessionCacheTest.testSSLSessionCacheLRU": _TLS},
     "tests_aio.channelz.channelz_servicer_test": {
@@ -135,6 +137,7 @@ BY_NATURE: dict[str, dict[str, str]] = {
         "ChannelzServicerTest.test_streaming_rpc": _CHANNELZ,
         "ChannelzServicerTest.test_successful_request": _CHANNELZ,
     },
+    "tests_aio.interop.local_interop_test": {"SecureLocalInteropTest.*": _TLS},
     "tests_aio.unit.auth_context_test": {
         "TestAuthContext.test_secure_client_cert": _TLS,
         "TestAuthContext.test_secure_no_cert": _TLS,

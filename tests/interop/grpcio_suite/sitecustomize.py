@@ -60,11 +60,12 @@ def _arguments(options):
 
 class _Late:
     """A server whose number is known only when a port is added or it starts: what was called
-    before is called then.
+    before is called then. One that never starts says at once what is wrong with it.
     """
 
     def __init__(self, make):
         self._make = make
+        self._trial = make(_url(0))
         self._early = []
         self._made = None
         self._number = 0
@@ -72,19 +73,20 @@ class _Late:
     def _server(self, number=0):
         if self._made is None:
             self._number = number or _free_number()
-            self._made = self._make(_url(self._number))
+            self._made, self._trial = self._make(_url(self._number)), None
             for name, arguments in self._early:
                 getattr(self._made, name)(*arguments)
         return self._made
 
     def _call(self, name, *arguments):
         if self._made is None:
+            getattr(self._trial, name)(*arguments)
             self._early.append((name, arguments))
         else:
             getattr(self._made, name)(*arguments)
 
     def __del__(self):
-        if self._made is not None:
+        if getattr(self, "_made", None) is not None:
             self._made.__del__()
 
     def add_generic_rpc_handlers(self, handlers):

@@ -92,11 +92,11 @@ class Suite:
     def _environment(self) -> Path:
         """A virtual environment with grpcio of the time of the tests."""
         home = self.cache / f"venv-{GRPCIO}"
-        stamp = home / "complete"
+        stamp = home / "complete-2"
         if not stamp.exists():
             _run("/usr/bin/python3", "-m", "venv", "--clear", home)
             wanted = [f"grpcio-{name}=={GRPCIO}" for name in _PACKAGES]
-            extra = ["setuptools<80", "coverage", "google-auth", "absl-py"]
+            extra = ["setuptools<80", "coverage", "google-auth", "absl-py", "requests"]
             _run(home / "bin/pip", "install", "-q", f"grpcio=={GRPCIO}", *wanted, *extra)
             stamp.touch()
         return home / "bin" / "python"
