@@ -566,7 +566,8 @@ static void ask(gmq__pcall *c)
 static void end_unasked(gmq__pcall *c, int32_t code, const char *why)
 {
     char text[1024];
-    snprintf(text, sizeof text, "%s: the proxy does not know this method: %s", c->path, why);
+    snprintf(text, sizeof text, "%s (the proxy asked by reflection of what kind %s is)", why,
+             c->path);
     end(c, code, text);
 }
 

@@ -132,14 +132,11 @@ static bool unreached(int32_t code)
 
 static void settle_failed(question *q, int32_t code, const char *text)
 {
-    char why[512];
     if (!unreached(code)) { /* what came before the end counts */
         settle(q, q->names ? &q->map : NULL, GMQ_CODE_OK, "");
         return;
     }
-    snprintf(why, sizeof why, "asking the server for it by reflection failed, %s: %s",
-             gmq_code_name(code), text);
-    settle(q, NULL, code == GMQ_CODE_DEADLINE_EXCEEDED ? GMQ_CODE_UNAVAILABLE : code, why);
+    settle(q, NULL, code == GMQ_CODE_DEADLINE_EXCEEDED ? GMQ_CODE_UNAVAILABLE : code, text);
 }
 
 /* ---- The dialogue: the list of services, then one after the other the files of each ---- */

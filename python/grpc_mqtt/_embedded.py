@@ -42,6 +42,7 @@ class _Events(threading.Thread):
         self.queue = queue
         self.state = gmq.STATE_IDLE
         self.text = ""
+        self._failed = False
         self.changed = threading.Condition()
         self.gone = threading.Event()
 
@@ -55,12 +56,22 @@ class _Events(threading.Thread):
             level = _LOG_LEVELS[code] if 0 <= code < len(_LOG_LEVELS) else logging.INFO
             self.logger.log(level, "%s", text)
         elif kind in (gmq.EVENT_STATE, gmq.EVENT_CLOSED):
+            if kind == gmq.EVENT_STATE:
+                self._tell(code, text)
             with self.changed:
                 self.state = code if kind == gmq.EVENT_STATE else gmq.STATE_SHUTDOWN
                 self.text = text
                 self.changed.notify_all()
             if kind == gmq.EVENT_CLOSED:
                 self.gone.set()
+
+    def _tell(self, state: int, text: str) -> None:
+        if state == gmq.STATE_TRANSIENT_FAILURE:
+            self._failed = True
+            self.logger.warning("not connected: %s", text)
+        elif state == gmq.STATE_READY and self._failed:
+            self._failed = False
+            self.logger.info("connected")
 
 
 class Embedded:

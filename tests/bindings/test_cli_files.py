@@ -156,7 +156,26 @@ def test_gateway(broker, base, grpc_server):
 def test_gateway_bad_input(broker, base):
     at = ("-h", "127.0.0.1", "-p", str(broker.port), base)
     assert "--target HOST:PORT is missing" in bad(2, "gateway", *at)
-    assert "reflection of 127.0.0.1:1" in bad(1, "gateway", *at, "-t", "127.0.0.1:1")
+    line = bad(1, "gateway", *at, "-t", "127.0.0.1:1")
+    assert "reflection of 127.0.0.1:1" in line and "is the gRPC server running there?" in line
+
+
+@pytest.mark.parametrize("words", [("gateway", "a/b", "-t", "127.0.0.1:1"), ("proxy",)])
+def test_daemons_say_why_they_wait(tmp_path, demo_protoset, words):
+    """For a broker that is not there yet."""
+    broker = Broker(tmp_path)
+    broker.stop()
+    where = ("-h", "127.0.0.1", "-p", str(broker.port), "--protoset", demo_protoset)
+    listen = () if words[0] == "gateway" else ("--listen", "127.0.0.1:0")
+    daemon = Process(COMMAND, *words, *where, *listen, env=environment())
+    try:
+        line = daemon.expect("not connected: ")
+        assert " WARNING " in line and "connection refused: is a broker running there?" in line
+        broker.start()
+        daemon.expect(" INFO connected$")
+    finally:
+        assert daemon.stop(signal.SIGTERM) == 0, daemon.lines
+        broker.stop()
 
 
 def test_proxy(device, demo_code):

@@ -301,6 +301,12 @@ def test_bench_json_and_page(device, tmp_path):
     plots = re.findall(r"<svg.*?</svg>", html, re.S)
     assert len(plots) == 2 and all(ElementTree.fromstring(each) is not None for each in plots)
     assert plots[1].count("<circle") == 20 and "<script" not in html
+    for x, anchor, label in re.findall(
+        r'<text x="([^"]+)" y="[^"]+" text-anchor="(\w+)">([^<]*)', html
+    ):
+        wide = 8 * len(label)  # generous for 12 px
+        left = float(x) - (wide if anchor == "end" else wide / 2)
+        assert 0 <= left and (anchor == "end" or left + wide <= 900), f"{label} is cut"
 
 
 def test_bench_for_a_time_with_failures(device):

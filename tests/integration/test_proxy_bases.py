@@ -197,6 +197,17 @@ def test_kinds_by_reflection(broker, base, start_proxy):
             assert f"{path}: the proxy does not know this method" in caught.value.details()
 
 
+def test_reason_of_a_server_that_cannot_be_asked(broker, base, start_proxy):
+    """What is wrong comes first: it is not the method."""
+    proxy = start_proxy(broker.url(base))
+    with grpc.insecure_channel(proxy.target) as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary("/some.Service/Method")(b"", timeout=PATIENCE)
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert caught.value.details().startswith("no server listens at this base topic (")
+        assert "/some.Service/Method" in caught.value.details()
+
+
 @pytest.mark.usefixtures("reflecting")
 def test_health_and_reflection_pass_through(broker, base, start_proxy):
     proxy = start_proxy(broker.url(base))

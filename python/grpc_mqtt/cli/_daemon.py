@@ -10,7 +10,17 @@ import threading
 from types import FrameType
 from typing import Any
 
+from grpc_mqtt.cli._failure import advice
+
 _TICK = 0.25
+
+
+class _Advising(logging.Formatter):
+    """What is wrong, and what to do about it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        return advice(line) if record.levelno >= logging.WARNING else line
 
 
 def log_to_stderr(verbose: bool) -> None:
@@ -19,7 +29,9 @@ def log_to_stderr(verbose: bool) -> None:
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     form = "%(asctime)s %(levelname)s %(message)s"
     level = logging.DEBUG if verbose else logging.INFO
-    logging.basicConfig(stream=sys.stderr, level=level, format=form)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Advising(form))
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 class _Signals:

@@ -32,6 +32,7 @@ class Usage(Failure):
 
 #: What the library or the broker says -> what to do about it. The first that fits counts.
 _ADVICE = (
+    (r"failed to connect to all addresses", "is the gRPC server running there? (--target)"),
     (r"certificate.*expired|expired.*certificate", "renew it (--insecure skips the check)"),
     (r"not yet valid", "is a clock wrong? (--insecure skips the check)"),
     (

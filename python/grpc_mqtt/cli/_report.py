@@ -112,7 +112,7 @@ svg {{ width: 100%; height: auto; }} text {{ font: 12px system-ui, sans-serif; f
 </style></head><body><h1>{title}</h1><p>{date}, {concurrency} at a time</p>
 <div class="tables">{tables}</div>{plots}</body></html>
 """
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 900, 300, 60, 40, 15
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP = 900, 300, 80, 35, 40, 15
 _POINTS_MAX = 3000
 
 
@@ -126,7 +126,7 @@ def _table(head: str, rows: Sequence[tuple[str, str]]) -> str:
 
 def _frame(title: str, inside: str, across: Sequence[tuple[float, str]], most: str) -> str:
     """A plot; `across` are (0 to 1, label)."""
-    width, height = _WIDTH - _LEFT - 10, _HEIGHT - _BOTTOM - _TOP
+    width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _BOTTOM - _TOP
     labels = "".join(
         f'<text x="{_LEFT + at * width:.1f}" y="{_HEIGHT - 15}" text-anchor="middle">'
         f"{html.escape(label)}</text>"
@@ -144,7 +144,7 @@ def _frame(title: str, inside: str, across: Sequence[tuple[float, str]], most: s
 def _bars(shown: dict[str, Any]) -> str:
     buckets = shown["histogram"]
     most = max(bucket["count"] for bucket in buckets)
-    width, height = _WIDTH - _LEFT - 10, _HEIGHT - _BOTTOM - _TOP
+    width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _BOTTOM - _TOP
     slot = width / len(buckets)
     marks = ""
     for at, bucket in enumerate(buckets):
@@ -160,7 +160,7 @@ def _bars(shown: dict[str, Any]) -> str:
 
 def _points(result: Result) -> str:
     """Each call: when it ended, how long it took."""
-    width, height = _WIDTH - _LEFT - 10, _HEIGHT - _BOTTOM - _TOP
+    width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _BOTTOM - _TOP
     slowest, last = max(result.latencies), max(result.ends) or 1e-9
     step = max(1, len(result.ends) // _POINTS_MAX)
     pairs = list(zip(result.ends, result.latencies, strict=True))[::step]

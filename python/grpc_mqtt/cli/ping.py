@@ -16,7 +16,7 @@ import grpc
 import grpc_mqtt
 from grpc_mqtt.cli import _rpc
 from grpc_mqtt.cli._address import Address, address, seconds
-from grpc_mqtt.cli._failure import Failure, advice, one_line
+from grpc_mqtt.cli._failure import Failure, Usage, advice, one_line
 from grpc_mqtt.cli._observe import NOBODY, REFUSED, Observer
 from grpc_mqtt.cli._session import empty_request
 from grpc_mqtt.cli._values import dumps
@@ -306,6 +306,8 @@ def _pings(broker: Address, rest: str | None, base: str, args: argparse.Namespac
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.count is not None and args.count < 1:
+        raise Usage(f"--count {args.count}: 1 or more is meant")
     broker, rest = address(args, args.base)
     base = broker.base(rest or "")
     return _run_probe(broker, base, args) if args.probe else _pings(broker, rest, base, args)
