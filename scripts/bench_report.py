@@ -124,7 +124,7 @@ class Setting:
     plain_broker: int
     grpc: str
     server: str
-    mosquitto_server: str
+    paho_server: str
     plain_server: str
     gateway: str
 
@@ -148,11 +148,11 @@ def start_parts(parts: Parts) -> Setting:
     server, gateway = (
         f"mqtt://127.0.0.1:{broker}/bench/{name}?dialect=session" for name in ("server", "gateway")
     )
-    mosquitto_server = f"{server.replace('/server', '/mosquitto')}&transport=mosquitto"
+    paho_server = f"{server.replace('/server', '/paho')}&transport=paho"
     plain_server = f"mqtt://127.0.0.1:{plain_broker}/bench/server?dialect=session"
     for name, command in (
         ("server", ["bench_calls", "server", server]),
-        ("mosquitto-server", ["bench_calls", "server", mosquitto_server]),
+        ("paho-server", ["bench_calls", "server", paho_server]),
         ("plain-server", ["bench_calls", "server", plain_server]),
         ("grpc-server", ["bench_grpc", "server", grpc]),
     ):
@@ -163,7 +163,7 @@ def start_parts(parts: Parts) -> Setting:
     subprocess.run([*compiler, "demo.proto"], check=True)
     daemon = [str(binaries / "grpc-mqtt-gateway"), "-L", gateway, "--descriptors", str(descriptors)]
     parts.start("gateway", [*daemon, "--target", grpc], lambda text: "ready" in text)
-    return Setting(broker, plain_broker, grpc, server, mosquitto_server, plain_server, gateway)
+    return Setting(broker, plain_broker, grpc, server, paho_server, plain_server, gateway)
 
 
 def make_cases(setting: Setting, scale: float) -> list[Case]:
@@ -197,9 +197,9 @@ def make_cases(setting: Setting, scale: float) -> list[Case]:
         Case("c_server", "C client, gmq_server", [*calls, setting.server], usual, paho, 1.5),
         Case("c_server_caller", "  client with drive=caller", in_thread, usual, paho),
         Case(
-            "c_server_mosquitto",
-            "  both with transport=mosquitto",
-            [*calls, setting.mosquitto_server],
+            "c_server_paho",
+            "  both with transport=paho",
+            [*calls, setting.paho_server],
             usual,
             paho,
         ),

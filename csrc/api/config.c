@@ -117,12 +117,23 @@ static gmq_status check_together(const parts *p)
     return GMQ_OK;
 }
 
+#define MOSQUITTO_KEEP_ALIVE_S 5 /* libmosquitto takes no less */
+
+const char *gmq__default_transport(const char *scheme, int64_t keep_alive_s)
+{
+    if (strcmp(scheme, "loopback") == 0)
+        return "loopback";
+    bool tcp = strcmp(scheme, "mqtt") == 0 || strcmp(scheme, "mqtts") == 0;
+    bool able = tcp && keep_alive_s >= MOSQUITTO_KEEP_ALIVE_S;
+    return able && gmq__transport_find("mosquitto") ? "mosquitto" : "paho";
+}
+
 static gmq_status find_transport(const parts *p, const gmq__transport_vtable **out)
 {
     bool loopback = strcmp(p->url.scheme, "loopback") == 0;
     const char *name = p->settings.text[GMQ__OPT_TRANSPORT];
     if (!name)
-        name = loopback ? "loopback" : "paho";
+        name = gmq__default_transport(p->url.scheme, p->settings.number[GMQ__OPT_KEEP_ALIVE_S]);
     *out = gmq__transport_find(name);
     if (!*out && strcmp(name, "mosquitto") == 0)
         return gmq__fail(GMQ_E_UNSUPPORTED,

@@ -43,9 +43,9 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
              "whether a server is announced, takes `link` then, else `session`, and keeps to it.")},
     [GMQ__OPT_TRANSPORT] =
         {"transport",
-         TEXT(ENDS, "MQTT client library: `paho` (default for mqtt, mqtts, ws, wss), `mosquitto` "
-                    "(mqtt, mqtts; faster, a keep alive of at least 5 s; where it is built in) or "
-                    "`loopback` (default, and the only one, for loopback).")},
+         TEXT(ENDS, "MQTT client library: `mosquitto` (mqtt, mqtts; the fast one, where it is "
+                    "built in; a keep alive of at least 5 s), `paho` (mqtt, mqtts, ws, wss) or "
+                    "`loopback` (loopback). Unset: the first of them that can.")},
     [GMQ__OPT_MQTT_VERSION] =
         {"mqtt_version",
          CHOICE(ENDS, versions, 5,

@@ -5,10 +5,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/config.h"
 #include "api/secret.h"
 #include "cmocka_all.h"
 
 #define ok(expression) assert_int_equal((expression), GMQ_OK)
+
+static void default_transport_test(void **state)
+{
+    (void)state;
+    const char *fast = gmq__transport_find("mosquitto") ? "mosquitto" : "paho";
+    assert_string_equal(gmq__default_transport("mqtt", 20), fast);
+    assert_string_equal(gmq__default_transport("mqtts", 5), fast);
+    assert_string_equal(gmq__default_transport("mqtt", 4), "paho"); /* too quick for libmosquitto */
+    assert_string_equal(gmq__default_transport("ws", 20), "paho");
+    assert_string_equal(gmq__default_transport("wss", 20), "paho");
+    assert_string_equal(gmq__default_transport("loopback", 20), "loopback");
+}
 
 /* M1: no topic of the link dialect is longer than some brokers take, whatever the other side's id.
  */
@@ -133,6 +146,7 @@ static void passwords_test(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(default_transport_test),
         cmocka_unit_test(refused_test),
         cmocka_unit_test(long_base_test),
         cmocka_unit_test(passwords_test),
