@@ -5,13 +5,14 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from google.protobuf import descriptor_pb2, message_factory
-from stack import BUILD, PATIENCE, ROOT, Process, protoset
+from stack import BUILD, PATIENCE, ROOT, Broker, Process, protoset
 
 SPECS = Path(__file__).parent
 EXAMPLES = ROOT / "docs" / "examples" / "lua"
@@ -250,6 +251,23 @@ def test_end_with_a_broker(lua, server, demo_protoset):
     """A state may end at any moment, connected or not: threads of the MQTT library are unharmed."""
     host = SPECS / "end_of_state.lua"
     assert "done" in run("lua5.4", host, server, demo_protoset, env=lua)
+
+
+@pytest.mark.parametrize(("dialect", "outcome"), [("link", "after"), ("session", "UNAVAILABLE")])
+def test_broker_restarts_in_the_middle(lua, tmp_path, base, demo_protoset, dialect, outcome):
+    """A link outlives it with its calls; a session ends, and the next call works."""
+    own = Broker(tmp_path)
+    try:
+        url = own.url(base, dialect=dialect)
+        process = Process("lua5.4", SPECS / "restart.lua", url, demo_protoset, env=lua)
+        process.expect("begun")
+        own.stop(signal.SIGKILL)
+        process.expect("gone")
+        own.start()
+        process.expect(f"stream: {outcome}", patience=3 * PATIENCE)
+        assert process.wait() == 0
+    finally:
+        own.stop()
 
 
 # ---- Installation
