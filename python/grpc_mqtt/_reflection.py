@@ -85,7 +85,7 @@ class Stream:
         channel: grpc.Channel,
         service: str,
         timeout: float | None = _TIMEOUT,
-        metadata: tuple[tuple[str, str], ...] = (),
+        metadata: tuple[tuple[str, str | bytes], ...] = (),
     ) -> None:
         self._questions: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         method: Any = channel.stream_stream(f"/{service}/ServerReflectionInfo")

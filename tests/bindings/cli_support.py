@@ -127,9 +127,9 @@ def demo_code(directory):
     return SimpleNamespace(pb2=pb2, grpc=stubs)
 
 
-def demo_server(url, demo, reflection=True):
+def demo_server(url, demo, reflection=True, interceptors=()):
     """A started server of demo.v1.Demo over MQTT."""
-    server = grpc_mqtt.server(url, futures.ThreadPoolExecutor(8))
+    server = grpc_mqtt.server(url, futures.ThreadPoolExecutor(8), interceptors=interceptors)
     return fill(server, demo, reflection)
 
 

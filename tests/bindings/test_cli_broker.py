@@ -165,6 +165,7 @@ def test_ping(device):
     assert times == ["1", "2", "3"]
     assert "3 calls, 3 answered, 0% lost" in text
     assert re.search(r"rtt min/avg/max/mdev = ([\d.]+/){3}[\d.]+ ms", text)
+    assert "--count 0: 1 or more" in bad(2, "ping", *device, "-c", "0")
     shown = json.loads(good("ping", *device, "-c", "1", "--json"))
     assert shown["answered"] == 1 and shown["min_ms"] > 0
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import threading
 
+import grpc
 import pytest
 from cli_support import COMMAND, bad, demo_server, environment, good, run
 from stack import ROOT
@@ -142,6 +143,32 @@ def test_call_with_files_only(broker, demo_code, demo_protoset):
         assert "--proto or --protoset" in bad(1, "call", *where)
         for files in (("--protoset", demo_protoset), ("--proto", PROTO)):
             assert "Hello, a!" in good("call", *where, "-d", '{"name": "a"}', *files)
+    finally:
+        server.stop(0).wait()
+
+
+class Guard(grpc.ServerInterceptor):
+    """Lets nobody do anything without metadata."""
+
+    def intercept_service(self, continuation, details):
+        if ("x-pass-bin", b"yes") in details.invocation_metadata:
+            return continuation(details)
+        return grpc.stream_stream_rpc_method_handler(
+            lambda _, context: context.abort(grpc.StatusCode.UNAUTHENTICATED, "who are you?")
+        )
+
+
+def test_metadata_goes_with_reflection(broker, demo_code):
+    server = demo_server(broker.url("cli/guarded"), demo_code, interceptors=[Guard()])
+    where = ("-L", f"mqtt://127.0.0.1:{broker.port}", "cli/guarded")
+    let_in = ("-H", "x-pass-bin: eWVz")
+    hello = (*where, f"{DEMO}/SayHello", "-d", '{"name": "a"}')
+    try:
+        assert "who are you?" in bad(80, "call", *hello)
+        assert "Hello, a!" in good("call", *hello, *let_in)
+        assert DEMO in good("list", *where, *let_in)
+        assert "string name" in good("describe", *where, "demo.v1.HelloRequest", *let_in)
+        assert "[OK]\t5" in good("bench", *hello, *let_in, "-n", "5")
     finally:
         server.stop(0).wait()
 

@@ -15,33 +15,34 @@ import grpc_mqtt
 from grpc_mqtt._paths import to_wire
 from grpc_mqtt.cli._address import Address, address, channel_options, seconds
 from grpc_mqtt.cli._failure import Failure, Usage
-from grpc_mqtt.cli._schema import descriptor_set, has_sources
+from grpc_mqtt.cli._schema import Metadata, descriptor_set, has_sources
 
 UNARY, CLIENT_STREAMING, SERVER_STREAMING, BIDI = range(4)
 KINDS = ("unary", "client streaming", "server streaming", "bidi streaming")
 _KEY = re.compile(r"[0-9a-z_.-]+")
 
-Metadata = tuple[tuple[str, str | bytes], ...]
 
-
-def add_rpc(parser: argparse.ArgumentParser, data: bool = True) -> None:
+def add_rpc(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the call (as with grpcurl)")
-    if data:
-        group.add_argument(
-            "-d",
-            "--data",
-            metavar="JSON",
-            help="the request; for a stream one after the other; @ reads stdin, @FILE a file",
-        )
+    group.add_argument(
+        "-d",
+        "--data",
+        metavar="JSON",
+        help="the request; for a stream one after the other; @ reads stdin, @FILE a file",
+    )
+    add_header(group)
+    group.add_argument("--max-time", type=seconds, metavar="SECONDS", help="deadline of the call")
+
+
+def add_header(group: Any) -> None:
     group.add_argument(
         "-H",
         "--header",
         action="append",
         default=[],
         metavar="'KEY: VALUE'",
-        help="metadata to send; base64 where KEY ends in -bin",
+        help="metadata to send, also for reflection; base64 where KEY ends in -bin",
     )
-    group.add_argument("--max-time", type=seconds, metavar="SECONDS", help="deadline of the call")
 
 
 def metadata(headers: list[str]) -> Metadata:

@@ -24,6 +24,7 @@ from grpc_mqtt.cli import _dynamic
 from grpc_mqtt.cli._failure import Failure, Usage, of_rpc, one_line
 
 Files = dict[str, descriptor_pb2.FileDescriptorProto]
+Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 Descriptor: TypeAlias = Any  # of google.protobuf: classes differ between implementations
 
 
@@ -135,7 +136,7 @@ class Reflection:
         channel: grpc.Channel,
         base: str,
         timeout: float | None = None,
-        metadata: tuple[tuple[str, str], ...] = (),
+        metadata: Metadata = (),
     ) -> None:
         self._metadata = metadata
         self._channel = channel
@@ -355,9 +356,13 @@ def descriptor_set(args: argparse.Namespace) -> bytes:
 
 
 def open_schema(
-    args: argparse.Namespace, channel: grpc.Channel, base: str, timeout: float | None
+    args: argparse.Namespace,
+    channel: grpc.Channel,
+    base: str,
+    timeout: float | None,
+    metadata: Metadata = (),
 ) -> Schema:
     """Of the files that the options name, else of the server."""
     if has_sources(args):
         return load_files(args)
-    return Schema(None, Reflection(channel, base, timeout))
+    return Schema(None, Reflection(channel, base, timeout, metadata))

@@ -217,7 +217,7 @@ def _prepare(args: argparse.Namespace) -> tuple[str, str, int, list[bytes]]:
     """(base, path, kind, requests); the method is looked up over a connection of its own."""
     channel, _, base = _rpc.open_channel(args, args.base)
     with channel:
-        schema = _schema.open_schema(args, channel, base, 10)
+        schema = _schema.open_schema(args, channel, base, 10, _rpc.metadata(args.header))
         method = schema.method(args.method)
         requests = _requests(Codec(schema), method, args.data)
     path = f"/{method.containing_service.full_name}/{method.name}"

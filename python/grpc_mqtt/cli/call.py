@@ -175,7 +175,8 @@ def _invoke(channel: Any, method: Any, schema: _schema.Schema, args: argparse.Na
 def run(args: argparse.Namespace) -> int:
     channel, _, base = _rpc.open_channel(args, args.base)
     with channel:
-        schema = _schema.open_schema(args, channel, base, args.max_time or 10)
+        sent = _rpc.metadata(args.header)
+        schema = _schema.open_schema(args, channel, base, args.max_time or 10, sent)
         method = schema.method(args.method)
         _invoke(channel, method, schema, args)
     return 0

@@ -32,6 +32,7 @@ def _add(parser: argparse.ArgumentParser, what: str) -> None:
         default=_TIMEOUT,
         help="most that the server may take; default: 10",
     )
+    _rpc.add_header(parser)
     _schema.add_sources(parser)
 
 
@@ -44,7 +45,8 @@ def _with_schema(args: argparse.Namespace, work: Any) -> int:
         raise Usage("BASE is missing: the server's base topic (or --proto, --protoset)")
     channel, _, base = _rpc.open_channel(args, args.what[0])
     with channel:
-        work(_schema.open_schema(args, channel, base, args.max_time), args.what[1:])
+        sent = _rpc.metadata(args.header)
+        work(_schema.open_schema(args, channel, base, args.max_time, sent), args.what[1:])
     return 0
 
 

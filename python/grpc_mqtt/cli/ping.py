@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 
 import grpc_mqtt
-from grpc_mqtt.cli import _rpc
+from grpc_mqtt.cli import _rpc, _schema
 from grpc_mqtt.cli._address import Address, address, seconds
 from grpc_mqtt.cli._failure import Failure, Usage, advice, one_line
 from grpc_mqtt.cli._observe import NOBODY, REFUSED, Observer
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--probe", action="store_true", help="no pings, the probe alone")
     parser.add_argument("--json", action="store_true", help="the summary as JSON, nothing else")
-    _rpc.add_rpc(parser, data=False)
+    _rpc.add_header(parser)
 
 
 # ---- The probe
@@ -220,7 +220,7 @@ class _Times:
         return 100 * (1 - len(self.ms) / self.sent) if self.sent else 0
 
 
-def _ping(check: Any, args: argparse.Namespace, pairs: _rpc.Metadata) -> tuple[float, str]:
+def _ping(check: Any, args: argparse.Namespace, pairs: _schema.Metadata) -> tuple[float, str]:
     """Milliseconds, and what was answered. RpcError when nobody did."""
     began = time.monotonic()
     try:
