@@ -366,6 +366,23 @@ static void row_19_under_a_total_cap(void **state)
                      GMQ_CODE_RESOURCE_EXHAUSTED);
 }
 
+/* A message that is above the limit is given up before it is whole. */
+static void row_19_one_that_grows_too_large(void **state)
+{
+    (void)state;
+    static char filler[100000] = "x";
+    w->server_config.receive_limit = 1000000;
+    open_server_recorded();
+    for (uint32_t at = 0; at < 50 && !recorded.n; at++) {
+        sim_packet(w->server, "grows", "Unary", gmq__span_of(filler, sizeof filler), at + 1, 1000,
+                   at);
+        assert_in_range(world_stats(w->server).reassembly_bytes, 0, 1300000);
+    }
+    assert_int_equal(sim_status(sim_record_nth(GMQ__TOPIC_SESSION, 0)),
+                     GMQ_CODE_RESOURCE_EXHAUSTED);
+    assert_int_equal(world_stats(w->server).reassembly_bytes, 0);
+}
+
 /* ---- Row 20: zstd ---- */
 
 static void compressed_request(const char *sid, gmq__span message, int32_t code)
@@ -702,6 +719,7 @@ int main(void)
         FAULT(row_18_packets_that_make_no_sense),
         FAULT(row_19_reassemblies_never_finished),
         FAULT(row_19_under_a_total_cap),
+        FAULT(row_19_one_that_grows_too_large),
         FAULT(row_20_zstd_bomb_and_broken_frames),
         FAULT(row_22_strangers_have_no_effect),
         FAULT(row_23_request_denied),
