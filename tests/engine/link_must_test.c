@@ -606,6 +606,7 @@ static void m13_what_rode_to_a_server_does_not_run_in_its_next_life(void **state
         w->client->cut_off = !told; /* its presence is missed, the opening comes again */
         sim_connect(w->server);
         sim_run(&w->sim, 20 * SIM_MS);
+        assert_int_equal(w->calls[1].finished, told); /* at once */
         w->client->cut_off = false;
         w->server->on_publish = NULL;
         sim_run(&w->sim, 5 * SIM_S);

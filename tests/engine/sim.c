@@ -494,12 +494,19 @@ void sim_run(sim *s, int64_t duration) { sim_run_until(s, duration, NULL, NULL);
 
 void sim_inject(sim_peer *to, const char *topic, const void *payload, size_t len, int64_t i)
 {
-    sim_thing thing = {.peer = to, .connection = to->connection, .has_i = i >= 0};
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)i);
+    sim_inject_as(to, topic, payload, len, i < 0 ? NULL : text);
+}
+
+void sim_inject_as(sim_peer *to, const char *topic, const void *payload, size_t len, const char *i)
+{
+    sim_thing thing = {.peer = to, .connection = to->connection, .has_i = i != NULL};
     thing.topic = (char *)(uintptr_t)topic;
     thing.topic_len = strlen(topic);
     thing.payload = (uint8_t *)(uintptr_t)payload;
     thing.payload_len = len;
-    snprintf(thing.i, sizeof thing.i, "%lld", (long long)i);
+    snprintf(thing.i, sizeof thing.i, "%s", i ? i : "");
     hand_over(&thing, to->sim->now);
     sim_settle(to->sim);
 }

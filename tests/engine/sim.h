@@ -79,6 +79,8 @@ bool sim_run_until(sim *s, int64_t duration, bool (*done)(void *ctx), void *ctx)
 /* A publish from outside (a peer of another make): `i` < 0: without the property. Delivered at
  * once. */
 void sim_inject(sim_peer *to, const char *topic, const void *payload, size_t len, int64_t i);
+/* The same with whatever stands in the property; NULL: without. */
+void sim_inject_as(sim_peer *to, const char *topic, const void *payload, size_t len, const char *i);
 
 /* The schedules to run: 1 to `many`, or what GMQ_SEED says, a seed or a range as 1001-500000.
  * true = a single one, worth many words. */
