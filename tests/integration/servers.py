@@ -58,7 +58,8 @@ class Server:
 
     def hang(self, _requests, context):
         over = threading.Event()
-        context.add_callback(over.set)
+        if not context.add_callback(over.set):
+            over.set()  # too late: it is over
         self.hanging.put("hanging")
         while not (over.wait(0.05) or self.stopped.is_set()):
             pass
