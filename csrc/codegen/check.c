@@ -71,7 +71,8 @@ static const char *const c_keywords[] = {
 static void check_keyword(names *n, const char *owner, const gmq__gen_service *service,
                           const gmq__gen_method *method)
 {
-    const char *member = method->lower + strlen(service->lower) + strlen("__");
+    size_t skipped = strlen(service->lower) + strlen("__");
+    const char *member = strlen(method->lower) > skipped ? method->lower + skipped : "";
     for (size_t i = 0; !n->wrong && i < sizeof c_keywords / sizeof *c_keywords; i++)
         if (strcmp(member, c_keywords[i]) == 0)
             n->wrong = gmq__scratch_text(n->scratch,
