@@ -50,7 +50,7 @@ void rig_skip_initial(gmq_queue *queue);
 void rig_until_state(gmq_queue *queue, int32_t state);
 void rig_expect_message(gmq_queue *queue, const char *text);
 void rig_expect_finished(gmq_queue *queue, uint64_t tag, int32_t code, const char *part_of_details);
-void rig_expect_nothing(gmq_queue *queue); /* what is there is no event */
+void rig_expect_nothing(gmq_queue *queue); /* but for states and lines of the log */
 
 gmq_call *rig_start(rig *r, const char *path, gmq_rpc_kind kind, uint64_t tag); /* no deadline */
 gmq_call *rig_accept(rig *r, const char *path,
