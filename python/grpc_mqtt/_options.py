@@ -5,6 +5,7 @@ wants them.
 from __future__ import annotations
 
 import functools
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
@@ -14,6 +15,8 @@ import grpc
 from grpc_mqtt import gmq
 from grpc_mqtt._descriptors import DescriptorsLike, method_map
 from grpc_mqtt._errors import OptionError
+
+_log = logging.getLogger("grpc_mqtt")
 
 #: (key, value) pairs as grpc takes them, or a mapping.
 OptionsLike: TypeAlias = Iterable[tuple[str | bytes, Any]] | Mapping[str, Any] | None
@@ -51,6 +54,7 @@ def _pairs(options: OptionsLike) -> Iterable[tuple[str, Any]]:
         yield key, pair[1]
 
 
+@functools.cache
 def _is_ours(key: str) -> bool:
     """Whether the library has an option of this name."""
     try:
@@ -66,11 +70,12 @@ def _set(target: gmq.Options, key: str, value: object) -> None:
         target.set_bool(key, int(text))
     elif isinstance(text, int):
         target.set_int(key, text)
-    elif isinstance(text, (str, os.PathLike)) and (text is value or _is_ours(key)):
+    elif isinstance(text, (str, os.PathLike)):
         target.set_string(key, os.fspath(text))
     elif _is_ours(key):
         raise OptionError(f"option {key!r}: a str, int or bool is needed, not {value!r}")
-    # else a channel argument of somebody's own, which grpc carries and nobody reads
+    else:
+        raise OptionError(f"unknown option {key!r}")
 
 
 def _set_grpc(target: gmq.Options, key: str, value: object) -> None:
@@ -85,7 +90,11 @@ def _set_grpc(target: gmq.Options, key: str, value: object) -> None:
 def split(
     options: OptionsLike, descriptors: DescriptorsLike
 ) -> tuple[gmq.Options, gmq.MethodMap | None]:
-    """Options for the library, and the method map of the descriptors (None without any)."""
+    """Options for the library, and the method map of the descriptors (None without any).
+
+    A name that nobody knows is an error in a mapping, which is our form. Pairs are gRPC's channel
+    arguments too, where any name is free to mean nothing: there it is logged.
+    """
     ours = gmq.Options()
     for key, value in _pairs(options):
         if key == DESCRIPTORS_KEY:
@@ -94,6 +103,8 @@ def split(
             _set_grpc(ours, key, value)
         elif key == _SINGLE_THREADED:
             continue
+        elif not (isinstance(options, Mapping) or key.startswith(_PREFIX) or _is_ours(key)):
+            _log.warning("channel argument %r is neither gRPC's nor an option: ignored", key)
         else:
             _set(ours, key.removeprefix(_PREFIX), value)
     return ours, method_map(descriptors)
@@ -116,8 +127,9 @@ def channel_options(
 
     `compression` is that of what is sent, unless a level is given otherwise.
     """
-    pairs = tuple(_pairs(options))
-    ours, methods = split(pairs, descriptors)
+    given = options if isinstance(options, Mapping) else tuple(_pairs(options))
+    pairs = tuple(_pairs(given))
+    ours, methods = split(given, descriptors)
     if not _says_probe(url, pairs):
         ours.set_bool("probe", 1)  # grpc's READY is a server
     level = level_of(compression)

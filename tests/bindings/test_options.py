@@ -28,7 +28,6 @@ def channel(mqtt_server, options):
         [("grpc_mqtt.linger_ms", 1)],
         [(b"grpc.primary_user_agent", b"me/1"), ("grpc.http2.min_time", 0.5)],
         [(grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1)],
-        [("iv", 0.5), ("tag", b"bytes"), ("pointer", object())],
         [(b"dialect", b"session"), (b"receive_limit", 100_000)],
         iter([("linger_ms", 1)]),
     ],
@@ -41,7 +40,9 @@ def test_accepted(mqtt_server, options):
 @pytest.mark.parametrize(
     "options, named",
     [
-        ([("no_such", 1)], "no_such"),
+        ({"no_such": 1}, "no_such"),
+        ({"no_such": 0.5}, "no_such"),
+        ([("grpc_mqtt.no_such", 1)], "no_such"),
         ([("receive_limit", "many")], "receive_limit"),
         ([("receive_limit", -5)], "receive_limit"),
         ([("linger_ms", 1.5)], "linger_ms"),
@@ -58,11 +59,22 @@ def test_refused(mqtt_server, options, named):
         channel(mqtt_server, options)
 
 
+def test_arguments_of_somebody_else(mqtt_server, caplog):
+    """As in gRPC, where any name is free to mean nothing; but a slip of the pen is seen."""
+    made_up = [("iv", 0.5), ("tag", b"bytes"), ("pointer", object()), ("dialekt", "link"), ("n", 1)]
+    with channel(mqtt_server, made_up) as made:
+        assert made.unary_unary(UNARY)(b"a") == b"a"
+    ignored = [record.getMessage() for record in caplog.records if record.name == "grpc_mqtt"]
+    assert [name for name, _ in made_up if any(repr(name) in line for line in ignored)] == [
+        name for name, _ in made_up
+    ]
+
+
 @pytest.mark.parametrize("kind", ["grpc", "grpc.aio"])
 @pytest.mark.parametrize(
     "query, options, named",
     [
-        ("", [("no_such", 1)], "no_such"),
+        ("", {"no_such": 1}, "no_such"),
         ("", [("subscriptions", 5)], "subscriptions"),
         ("", [("grpc.max_receive_message_length", "big")], "max_receive_message_length"),
         ("?tombstone_ms=-1", None, "tombstone_ms"),

@@ -45,19 +45,6 @@ def _url(number):
     return f"{URL}/{number}?{QUERY}"
 
 
-def _arguments(options):
-    """Of channel arguments, gRPC's own. In gRPC any other name is free to mean nothing, and tests
-    make some up; with grpc_mqtt it would be an option of the library, and an error.
-    """
-
-    def foreign(pair):
-        if len(pair) != 2 or not isinstance(pair[0], (str, bytes)):
-            return False
-        return not pair[0].startswith(b"grpc." if isinstance(pair[0], bytes) else "grpc.")
-
-    return [pair for pair in options or () if not foreign(pair)]
-
-
 class _Late:
     """A server whose number is known only when a port is added or it starts: what was called
     before is called then. One that never starts says at once what is wrong with it.
@@ -135,7 +122,7 @@ def _server(
             thread_pool,
             handlers,
             interceptors,
-            _arguments(options),
+            options,
             maximum_concurrent_rpcs,
             compression,
             xds,
@@ -144,7 +131,7 @@ def _server(
 
 
 def _insecure_channel(target, options=None, compression=None):
-    return grpc_mqtt.channel(_url(_number(target)), _arguments(options), compression)
+    return grpc_mqtt.channel(_url(_number(target)), options, compression)
 
 
 _grpc_secure_channel = grpc.secure_channel
@@ -171,7 +158,7 @@ def _aio_server(
             migration_thread_pool,
             handlers,
             interceptors,
-            _arguments(options),
+            options,
             maximum_concurrent_rpcs,
             compression,
         )
@@ -180,7 +167,7 @@ def _aio_server(
 
 def _aio_insecure_channel(target, options=None, compression=None, interceptors=None):
     url = _url(_number(target))
-    return grpc_mqtt.aio.channel(url, _arguments(options), interceptors, compression)
+    return grpc_mqtt.aio.channel(url, options, interceptors, compression)
 
 
 grpc.server = _server
