@@ -1,11 +1,13 @@
 #include "daemon_options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon_log.h"
 
@@ -373,10 +375,31 @@ static int read_all(void *target)
     return status;
 }
 
+/* A connection that lacks them is tried again, since they may come later; here it is said. */
+static gmq_status try_tls_files(const gmq_options *options)
+{
+    static const char *const keys[] = {"ca_file", "cert_file", "key_file"};
+    gmq_status status = GMQ_OK;
+    char text[512];
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && status == GMQ_OK; i++) {
+        gmq_buf *file = NULL;
+        status = gmq_options_get_string(options, NULL, keys[i], &file);
+        if (file && access(gmq_buf_data(file), R_OK) != 0) {
+            snprintf(text, sizeof text, "option \"%s\": %s: %s", keys[i],
+                     (const char *)gmq_buf_data(file), strerror(errno));
+            status = gmq_error_set(GMQ_E_IO, text);
+        }
+        gmq_buf_unref(file);
+    }
+    return status;
+}
+
 static int try_out(void *target)
 {
     const gmq__daemon_common *common = target;
     gmq_status status = program->try_out(target);
+    if (status == GMQ_OK)
+        status = try_tls_files(common->options);
     if (status != GMQ_OK)
         return gmq__daemon_fail(status);
     return printf("%s is right\n", common->config ? common->config : "the command line") >= 0 &&

@@ -1,6 +1,7 @@
 #include "certificates.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -84,6 +85,7 @@ static bool stamps_equal(const stamp *a, const stamp *b)
 /* gRPC serves with it, and clients refuse it without saying much. */
 static void tell_validity(const gmq__certificates *c, const char *pem)
 {
+    ERR_set_mark(); /* errors left behind would be taken for those of gRPC's handshake */
     BIO *in = BIO_new_mem_buf(pem, -1), *date = BIO_new(BIO_s_mem());
     X509 *first = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
     bool early = first && X509_cmp_current_time(X509_get0_notBefore(first)) > 0;
@@ -100,6 +102,7 @@ static void tell_validity(const gmq__certificates *c, const char *pem)
     X509_free(first);
     BIO_free(date);
     BIO_free(in);
+    ERR_pop_to_mark();
 }
 
 static gmq_status load(gmq__certificates *c)

@@ -88,6 +88,16 @@ def test_wrong_file(config, old, new, said):
         assert f"{file}{said}" in line
 
 
+def test_missing_files_of_tls(config):
+    """At work they are waited for; a check says that they are not there."""
+    text = GOOD.replace("mqtt://", "mqtts://").replace("grace = 1.5", 'cafile = "/none/ca.pem"')
+    (line,) = run(GATEWAY, "--config", config(text), "--check", status=1)
+    assert line == 'grpc-mqtt-gateway: option "ca_file": /none/ca.pem: No such file or directory'
+    words = ("-L", "mqtts://h/b", "--listen", "127.0.0.1:0", "--cert", "/none.pem", "--check")
+    (line,) = run(PROXY, *words, status=1)
+    assert '"cert_file": /none.pem: ' in line
+
+
 def test_missing_file(tmp_path):
     (line,) = run(GATEWAY, "--config", tmp_path / "none.toml", status=1)
     assert "none.toml: No such file" in line
