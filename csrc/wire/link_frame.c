@@ -68,10 +68,11 @@ size_t gmq__link_frame_head_len(uint64_t call, size_t body_len)
 
 bool gmq__link_open_decode(gmq__span in, gmq__link_open *out)
 {
-    out->meant = gmq__span_of(NULL, 0);
+    out->server = out->instance = gmq__span_of(NULL, 0);
     return take_string(&in, &out->inbox) && take_number(&in, &out->features) &&
            take_number(&in, &out->call_window) && take_number(&in, &out->link_window) &&
-           take_number(&in, &out->timeout_ms) && (!in.len || take_string(&in, &out->meant));
+           take_number(&in, &out->timeout_ms) && (!in.len || take_string(&in, &out->server)) &&
+           (!out->server.len || take_bytes(&in, INSTANCE_LEN, &out->instance));
 }
 
 void gmq__link_open_encode(gmq__bytes *out, const gmq__link_open *in)
@@ -81,8 +82,10 @@ void gmq__link_open_encode(gmq__bytes *out, const gmq__link_open *in)
     gmq__pb_put_varint(out, in->call_window);
     gmq__pb_put_varint(out, in->link_window);
     gmq__pb_put_varint(out, in->timeout_ms);
-    if (in->meant.len)
-        put_string(out, in->meant);
+    if (!in->server.len)
+        return;
+    put_string(out, in->server);
+    gmq__bytes_put(out, in->instance.data, in->instance.len);
 }
 
 bool gmq__link_accept_decode(gmq__span in, gmq__link_accept *out)

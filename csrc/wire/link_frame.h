@@ -44,7 +44,7 @@ size_t gmq__link_frame_head_len(uint64_t call, size_t body_len);
 typedef struct gmq__link_open {
     gmq__span inbox;
     uint64_t features, call_window, link_window, timeout_ms;
-    gmq__span meant; /* the instance that alone is to run what follows; empty: any */
+    gmq__span server, instance; /* who alone is to take it; server empty: anybody */
 } gmq__link_open;
 bool gmq__link_open_decode(gmq__span body, gmq__link_open *out);
 void gmq__link_open_encode(gmq__bytes *out, const gmq__link_open *in);

@@ -621,6 +621,40 @@ static void m13_what_rode_to_a_server_does_not_run_in_its_next_life(void **state
     }
 }
 
+/* A second server that is there but not announced yet gets the opening too. */
+static void m13_what_rides_to_one_server_is_not_run_by_another(void **state)
+{
+    (void)state;
+    world *w = opened();
+    gmq__bytes frames = {0}, body = {0};
+    gmq__link_open open = {.inbox = gmq__span_str(INBOX),
+                           .server = gmq__span_str("s2"),
+                           .instance = gmq__span_of("instance", 8)};
+    gmq__link_open_encode(&body, &open);
+    put(&frames, GMQ__LINK_OPEN, 0, 0, &body);
+    put_headers(&frames, 1, "/t.S/Unary", 0);
+    inject(w, OPENING, 1, &frames);
+    assert_int_equal(seen.n, 0);
+    assert_int_equal(w->calls[7].runs, 0);
+    open.server = gmq__span_str("s1");
+    gmq__bytes_clear(&body);
+    gmq__link_open_encode(&body, &open);
+    put(&frames, GMQ__LINK_OPEN, 0, 0, &body);
+    put_headers(&frames, 1, "/t.S/Unary", 0);
+    inject(w, OPENING, 1, &frames);
+    assert_end(GMQ__LINK_CLOSE, GMQ_CODE_UNAVAILABLE, "the server was restarted");
+    assert_int_equal(w->calls[7].runs, 0);
+    open.instance = gmq__span_of("INSTANCE", 8);
+    gmq__bytes_clear(&body);
+    gmq__link_open_encode(&body, &open);
+    put(&frames, GMQ__LINK_OPEN, 0, 0, &body);
+    put_headers(&frames, 1, "/t.S/Bidi", 3);
+    inject(w, OPENING, 1, &frames);
+    assert_int_equal(w->calls[7].runs, 1);
+    gmq__bytes_free(&body);
+    done(w);
+}
+
 /* M13, requirement 10. */
 static void m13_two_servers_of_a_group_run_nothing_twice(void **state)
 {
@@ -662,6 +696,7 @@ int main(void)
         cmocka_unit_test(m9_a_message_behind_the_half_close),
         cmocka_unit_test(m13_two_servers_of_a_group_run_nothing_twice),
         cmocka_unit_test(m13_what_rode_to_a_server_does_not_run_in_its_next_life),
+        cmocka_unit_test(m13_what_rides_to_one_server_is_not_run_by_another),
         cmocka_unit_test(m15_nobody_there),
         cmocka_unit_test(m15_an_opening_that_nobody_answers),
         cmocka_unit_test(m16_when_acknowledgements_leave),

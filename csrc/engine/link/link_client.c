@@ -77,7 +77,7 @@ static bool make_headers(gmq__lcall *c, int64_t now)
 }
 
 /* false = no memory, and as before. */
-static bool put_open(gmq__engine *engine, gmq__link *link, gmq__span meant)
+static bool put_open(gmq__engine *engine, gmq__link *link)
 {
     const gmq__link_config *config = &engine->config.link;
     gmq__link_state *s = state_of(engine);
@@ -88,7 +88,8 @@ static bool put_open(gmq__engine *engine, gmq__link *link, gmq__span meant)
                            config->call_window,
                            config->link_window,
                            (uint64_t)(config->timeout_ns / MS),
-                           meant};
+                           gmq__bytes_span(&link->peer), /* empty, unless calls ride */
+                           gmq__span_of(link->instance, sizeof link->instance)};
     gmq__link_open_encode(&body, &open);
     gmq__link_frame f = {GMQ__LINK_OPEN, 0, 0, gmq__bytes_span(&body)};
     gmq__link_frame_put(&frame, &f);
@@ -111,8 +112,7 @@ bool gmq__link_client_ride(gmq__engine *engine, gmq__link *link, const gmq__link
     gmq__bytes_clear(&link->peer);
     gmq__bytes_put(&link->peer, to->name, to->name_len);
     memcpy(link->instance, to->instance, sizeof link->instance);
-    link->meant = !link->peer.failed &&
-                  put_open(engine, link, gmq__span_of(link->instance, sizeof link->instance));
+    link->meant = !link->peer.failed && put_open(engine, link);
     return link->meant;
 }
 
@@ -128,7 +128,7 @@ static gmq__link *current_link(gmq__engine *engine, int64_t now)
     if (!link)
         return NULL;
     gmq__link_topic_opening(&link->to, engine->config.base, gmq__bytes_span(&s->name));
-    if (link->to.failed || !put_open(engine, link, gmq__span_of(NULL, 0))) {
+    if (link->to.failed || !put_open(engine, link)) {
         gmq__link_finish(engine, link, GMQ_CODE_RESOURCE_EXHAUSTED, "out of memory", false, now);
         return NULL;
     }

@@ -154,9 +154,12 @@ static gmq__link *admit(gmq__engine *engine, const gmq__link_packet *p, gmq__spa
         engine->stats.ignored++;
         return NULL;
     }
-    if (open.meant.len &&
-        !gmq__span_equal(open.meant, gmq__span_of(engine->config.link.instance,
-                                                  sizeof engine->config.link.instance))) {
+    if (open.server.len && !gmq__span_equal(open.server, gmq__bytes_span(&s->name))) {
+        engine->stats.ignored++; /* for another server, which answers it */
+        return NULL;
+    }
+    if (open.server.len && memcmp(open.instance.data, engine->config.link.instance,
+                                  sizeof engine->config.link.instance) != 0) {
         gmq__link_refuse(engine, p->link, open.inbox, GMQ_CODE_UNAVAILABLE,
                          "the server was restarted");
         return NULL;

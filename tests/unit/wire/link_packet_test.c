@@ -150,22 +150,28 @@ static void open_and_accept(void **state)
 {
     (void)state;
     gmq__bytes body = {0};
-    gmq__link_open open = {gmq__span_str("in/c1"), 1, 262144, 4194304, 30000,
-                           gmq__span_of(NULL, 0)},
+    gmq__link_open open = {.inbox = gmq__span_str("in/c1"),
+                           .features = 1,
+                           .call_window = 262144,
+                           .link_window = 4194304,
+                           .timeout_ms = 30000},
                    o;
     gmq__link_open_encode(&body, &open);
     frame_vector(GMQ__LINK_OPEN, 0, 0, &body,
                  "01 00 00 11 05 696e2f6331 01 808010 80808002 b0ea01");
     assert_true(gmq__link_open_decode(gmq__bytes_span(&body), &o));
-    assert_int_equal(o.meant.len, 0);
+    assert_int_equal(o.server.len, 0);
     gmq__bytes_clear(&body);
-    open.meant = gmq__span_str("INSTANCE");
+    open.server = gmq__span_str("s1");
+    open.instance = gmq__span_str("INSTANCE");
     gmq__link_open_encode(&body, &open);
     frame_vector(GMQ__LINK_OPEN, 0, 0, &body,
-                 "01 00 00 1a 05 696e2f6331 01 808010 80808002 b0ea01 08 494e5354414e4345");
+                 "01 00 00 1c 05 696e2f6331 01 808010 80808002 b0ea01 02 7331 494e5354414e4345");
+    assert_false(gmq__link_open_decode(gmq__span_of(body.data, body.len - 1), &o));
     gmq__bytes_put_str(&body, "of a later version");
     assert_true(gmq__link_open_decode(gmq__bytes_span(&body), &o));
-    assert_true(gmq__span_equal(o.meant, open.meant));
+    assert_true(gmq__span_equal(o.server, open.server));
+    assert_true(gmq__span_equal(o.instance, open.instance));
     assert_true(gmq__span_equal(o.inbox, open.inbox));
     assert_int_equal(o.features, 1);
     assert_int_equal(o.call_window, 262144);
