@@ -13,7 +13,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 2000 /* for each of TCP and TLS */
+#define PATIENCE_MS 2000 /* for TCP, and for each answer of TLS */
+#define REFUSAL_MS  300  /* for a server that does not like our certificate to say so */
 
 typedef struct job {
     const gmq__target *target;
@@ -156,6 +157,12 @@ static bool set_peer(SSL *ssl, const char *host, int fd)
     return SSL_set_fd(ssl, fd) == 1;
 }
 
+static void limit(int fd, int option, int ms)
+{
+    struct timeval time = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    setsockopt(fd, SOL_SOCKET, option, &time, sizeof time);
+}
+
 static bool shake_hands(job *j, SSL *ssl)
 {
     if (SSL_connect(ssl) != 1) {
@@ -168,6 +175,7 @@ static bool shake_hands(job *j, SSL *ssl)
         return false;
     }
     char byte;
+    limit(SSL_get_fd(ssl), SO_RCVTIMEO, REFUSAL_MS);
     if (SSL_read(ssl, &byte, 1) <= 0 &&
         ERR_peek_last_error()) { /* a server refuses our certificate only now */
         say_openssl(j, "TLS");
@@ -179,10 +187,8 @@ static bool shake_hands(job *j, SSL *ssl)
 static bool tls_ok(job *j, int fd)
 {
     fcntl(fd, F_SETFL, 0);
-    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    patience = (struct timeval){.tv_usec = 300000};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    limit(fd, SO_SNDTIMEO, PATIENCE_MS);
+    limit(fd, SO_RCVTIMEO, PATIENCE_MS);
     ERR_clear_error();
     SSL_CTX *context = make_context(j);
     if (!context)

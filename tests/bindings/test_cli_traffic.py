@@ -1,7 +1,6 @@
 """grpc-mqtt sniff and bench."""
 
 import json
-import random
 import re
 import signal
 import xml.etree.ElementTree as ElementTree
@@ -10,9 +9,9 @@ import pytest
 from cli_support import COMMAND, Terminal, bad, environment, good, run
 from stack import Process
 
-from grpc_mqtt.cli import _link, _report, _secret, sniff
+from grpc_mqtt.cli import _link, _secret, sniff
 from grpc_mqtt.cli._observe import Seen, base_filters
-from grpc_mqtt.cli._traffic import Event, Reader
+from grpc_mqtt.cli._traffic import Reader
 
 DEMO = "demo.v1.Demo"
 
@@ -33,9 +32,8 @@ def test_sniff_shows_calls(device, demo_protoset, dialect):
     try:
         words = ("-d", '{"name": "you"}', "-H", "authorization: Bearer hush", "-H", "x-a: b")
         good("call", *device, f"{DEMO}/SayHello", *words, *files, "--max-time", "7")
-        opening = child.expect(" > /demo")
-        left = r"(7|6\.\d+)s"  # the link dialect's is what is left of it when the packet is made
-        assert re.search(rf"/{DEMO}/SayHello timeout {left}", opening), opening
+        told = child.expect(" > /demo")  # what is left of the 7 s
+        assert re.search(rf"/{DEMO}/SayHello timeout (7|6\.\d+)s", told), told
         assert '> {"name": "you"}' in child.expect(" > {")
         assert '"x-first": ["1"]' in child.expect("initial metadata")
         assert '< {"text": "Hello, you!"}' in child.expect(" < {")
@@ -235,41 +233,6 @@ def test_secrets_are_masked():
     }
 
 
-def test_secrets_in_urls_and_pairs_are_masked():
-    broker = {"url": "mqtts://me:hush@host/base", "note": "see http://a/b:c@d"}
-    assert _secret.mask(broker) == {"url": "mqtts://me:***@host/base", "note": broker["note"]}
-    assert _secret.metadata([("x-broker", "mqtt://me:hu%40sh@h:1")]) == {
-        "x-broker": ["mqtt://me:***@h:1"]
-    }
-    pair = {"key": "password", "value": "hush"}
-    assert _secret.mask([pair, {"name": "size", "value": "5"}]) == [
-        {"key": "password", "value": "***"},
-        {"name": "size", "value": "5"},
-    ]
-    assert _secret.prose("Basic trouble: mqtt://:hush@h") == "Basic trouble: mqtt://:***@h"
-
-
-def test_sniff_lets_nobody_move_the_cursor():
-    event = Event(0.0, "base", "\x1b[2J", "-", "server_gone", {})
-    assert "\x1b[2J" not in event.as_text()
-
-
-def test_percentiles_and_histogram():
-    """Against the definition, told in another way."""
-    chance = random.Random(7)
-    values = sorted(chance.expovariate(1) for _ in range(997))
-    for share in (10, 25, 50, 75, 90, 95, 99, 99.9):
-        found = _report.percentile(values, share)
-        assert sum(each <= found for each in values) >= share / 100 * len(values)
-        assert sum(each < found for each in values) < share / 100 * len(values)
-    before, low = 0, values[0]
-    for upper, count in _report.histogram(values)[:-1]:
-        assert before + count == sum(each < upper for each in values)
-        assert abs(upper - low - (values[-1] - values[0]) / 10) < 1e-9
-        before, low = before + count, upper
-    assert _report.histogram([1.0]) == [(pytest.approx(1.0), 1)] + [(pytest.approx(1.0), 0)] * 9
-
-
 def test_filters_of_base_topics():
     assert base_filters("fleet/d1", "grpc/#") == ["fleet/d1/grpc/#"]
     assert base_filters("*", "x", "pre") == ["pre/+/x"]
@@ -301,12 +264,6 @@ def test_bench_json_and_page(device, tmp_path):
     plots = re.findall(r"<svg.*?</svg>", html, re.S)
     assert len(plots) == 2 and all(ElementTree.fromstring(each) is not None for each in plots)
     assert plots[1].count("<circle") == 20 and "<script" not in html
-    for x, anchor, label in re.findall(
-        r'<text x="([^"]+)" y="[^"]+" text-anchor="(\w+)">([^<]*)', html
-    ):
-        wide = 8 * len(label)  # generous for 12 px
-        left = float(x) - (wide if anchor == "end" else wide / 2)
-        assert 0 <= left and (anchor == "end" or left + wide <= 900), f"{label} is cut"
 
 
 def test_bench_for_a_time_with_failures(device):
@@ -321,26 +278,6 @@ def test_bench_draws_progress(device):
     screen.send(signal.SIGINT)
     screen.until(r"Count: +\d+")
     assert screen.end() == 0
-
-
-def test_bench_fits_a_narrow_terminal(device):
-    words = ("-d", '{"to": 3}', "-z", "30s", "-c", "2")
-    screen = Terminal("bench", *device, f"{DEMO}/Count", *words, COLUMNS="30")
-    screen.until(r"[█░]{29}…")
-    screen.send(signal.SIGINT)
-    screen.until(r"Count: +\d+")
-    assert screen.end() == 0
-
-
-def test_bench_gives_up_when_interrupted_twice(device):
-    """The calls that are open never end."""
-    words = ("-d", '{"name": "forever"}', "-c", "1", "--max-time", "1h")
-    screen = Terminal("bench", *device, f"{DEMO}/SayHello", *words)
-    screen.until(r" 0 calls")
-    screen.send(signal.SIGINT)
-    screen.until("waits for open calls")
-    screen.send(signal.SIGINT)
-    assert screen.end() == 130
 
 
 def test_bench_wrong_usage(device, tmp_path):
