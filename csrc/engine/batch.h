@@ -1,4 +1,4 @@
-/* Elements of a stream gathered into one chunk. PROTOCOL-session.md, "Batching". */
+/* Elements of a stream gathered into one chunk. docs/design/session.md, "Batching". */
 #ifndef GMQ_ENGINE_BATCH_H
 #define GMQ_ENGINE_BATCH_H
 

@@ -1,4 +1,4 @@
-/* The session dialect (PROTOCOL-session.md): what client and server share. One MQTT topic a call
+/* The session dialect (docs/design/session.md): what client and server share. One MQTT topic a call
  * and direction. */
 #ifndef GMQ_ENGINE_SESSION_H
 #define GMQ_ENGINE_SESSION_H

@@ -5,8 +5,8 @@
 
 #include "base/mqtt.h"
 
-/* "Event -> gRPC status" of the fault table, as far as it concerns whole connections. What a broker
- * says of one publish or one subscription is the dialect's affair. */
+/* "Status of an event" in docs/design/faults.md, as far as it concerns whole connections. What a
+ * broker says of one publish or one subscription is the dialect's affair. */
 static const struct {
     int reason;
     int32_t code;

@@ -1,4 +1,4 @@
-/* WrappedStreamChunk: elements of a stream, its end, or an error. PROTOCOL-session.md. */
+/* WrappedStreamChunk: elements of a stream, its end, or an error. docs/design/session.md. */
 #ifndef GMQ_WIRE_CHUNK_H
 #define GMQ_WIRE_CHUNK_H
 

@@ -1,5 +1,4 @@
-/* Packet: payload of every PUBLISH on request and response topics. PROTOCOL-session.md, "Packet".
- */
+/* Packet: payload of every publish of a request or an answer. docs/design/session.md, "Packet". */
 #ifndef GMQ_WIRE_PACKET_H
 #define GMQ_WIRE_PACKET_H
 

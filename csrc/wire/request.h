@@ -1,4 +1,4 @@
-/* Request: first message of a session, client -> remote. PROTOCOL-session.md. */
+/* Request: first message of a session, client -> remote. docs/design/session.md. */
 #ifndef GMQ_WIRE_REQUEST_H
 #define GMQ_WIRE_REQUEST_H
 

@@ -1,4 +1,4 @@
-/* WrappedResponse, MQTTResponse, RemoteError, and RError <-> gRPC status. PROTOCOL-session.md. */
+/* WrappedResponse, MQTTResponse, RemoteError; RError <-> gRPC status. docs/design/session.md. */
 #ifndef GMQ_WIRE_RESPONSE_H
 #define GMQ_WIRE_RESPONSE_H
 

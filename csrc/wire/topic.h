@@ -1,4 +1,4 @@
-/* Topics of both dialects: building and parsing. PROTOCOL-session.md, "Topics". */
+/* Topics of both dialects: building and parsing. docs/design/session.md, "Topics". */
 #ifndef GMQ_WIRE_TOPIC_H
 #define GMQ_WIRE_TOPIC_H
 

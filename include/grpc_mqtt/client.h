@@ -21,8 +21,8 @@ typedef struct gmq_client gmq_client;
  *  @param url      `mqtt://user:pw@host:1883/base/topic?key=value`; also mqtts, ws, wss,
  *                  `loopback://name/base`
  *  @param options  may be NULL
- *  @param map      may be NULL; gives batching and compression of each method (PROTOCOL: method >
- *                  service > file > option of the client); the client keeps a copy
+ *  @param map      may be NULL; gives batching and compression of each method (its own option, else
+ *                  its service's, its file's, the client's); the client keeps a copy
  *  @param queue    where all events of the client and of its calls go; the client holds a reference
  *  Errors: GMQ_E_URL, GMQ_E_OPTION, GMQ_E_INVALID (base topic with `+`, `#`, empty level), GMQ_E_IO
  *  (a file of the options), GMQ_E_UNSUPPORTED (transport not built in), GMQ_E_NOMEM. Since 0.1. */

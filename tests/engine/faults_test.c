@@ -1,5 +1,5 @@
-/* The fault table, rows 9 to 22, and 23 as far as an engine sees it: what must hold, one test a
- * fault. */
+/* The table of docs/design/faults.md, rows 7 to 22, and 23 as far as an engine sees it: what must
+ * hold, one test a fault. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

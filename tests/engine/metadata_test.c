@@ -1,4 +1,4 @@
-/* The fault table, row 21: hostile metadata. */
+/* docs/design/faults.md, row 21: hostile metadata. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -58,7 +58,7 @@ gmq_status world_start(world *w, uint64_t id, gmq_rpc_kind kind, uint32_t n, uin
 bool world_all_done(void *w);
 /* What a handler does first: initial metadata, credit. For calls in w->held. */
 void world_serve(world *w, uint64_t server_id);
-/* Fails the test unless invariants I1, I2, I3, I6 hold for every call. */
+/* Fails the test unless invariants I1, I2, I3, I6 (docs/design/faults.md) hold for every call. */
 void world_check(world *w);
 /* I5: nothing is left, once all is quiet and the pool has been idle. */
 void world_check_quiet(world *w);

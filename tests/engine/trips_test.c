@@ -1,4 +1,4 @@
-/* "Where the reference trips" of PROTOCOL-session.md: one test a point, named for it. */
+/* "Where the reference trips" of docs/design/session.md: one test a point, named for it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

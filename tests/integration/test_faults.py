@@ -1,4 +1,4 @@
-"""Faults between a real client, a real broker and the gateway, by their numbers in the fault table.
+"""Faults between a real client, broker and gateway, by their numbers in docs/design/faults.md.
 
 A call that fails ends once, with the status that the table says, and never with a part of the truth
 and OK; and afterwards calls work again.

@@ -1,5 +1,5 @@
-"""Faults by their numbers in the fault table, where the link dialect promises more or other things
-than the session dialect. What both keep alike: test_faults.py. Restarts: test_link_restart.py.
+"""Faults by their numbers in docs/design/faults.md, where the link dialect promises more or other
+things than the session dialect. What both keep alike: test_faults.py. Restarts: test_link_restart.py.
 """
 
 import itertools

@@ -181,8 +181,8 @@ static void read_response(walk *w, gmq__span message, gmq_rpc_kind kind)
     gmq__response_clear(&r);
 }
 
-/* What a whole message is, its place says: PROTOCOL, "Client -> remote", "Remote -> client". A
- * streaming call that failed before its stream began is answered by a lone error. */
+/* What a whole message is, its place says: docs/design/session.md, "Client to remote", "Remote to
+ * client". A streaming call that failed before its stream began is answered by a lone error. */
 static void read_plain(walk *w, stream *s, gmq__span message)
 {
     bool first = s->nmessages++ == 0, crafted = strcmp(s->run, "craft") == 0;
