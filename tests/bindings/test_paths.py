@@ -9,7 +9,8 @@ from aio_support import aio, soon
 import grpc_mqtt.aio
 from grpc_mqtt import _paths
 
-ODD = ["Method", "/Method", "/a/b/c", "a/b", "/with-dash/M", "/a/b+c", "/ü/#", "/a/\x01", "//", "%"]
+ODD = ["Method", "/Method", "/a/b/c", "a/b", "/with-dash/M", "/a/\x01", "//", "%"]
+REFUSED = ["/a/b+c", "/ü/#", "/a\x00/b", "+", "#"]
 ORDINARY = ["/test.Echo/Unary", "/a/b", "/test.Echo/with-dash", "/a b/c"]
 
 
@@ -19,6 +20,13 @@ def test_there_and_back(name):
     assert _paths.from_wire(wire) == name
     assert (wire == name) == (name in ORDINARY)
     assert _paths.to_wire(name.encode()) == wire
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_before_anything_is_sent(name):
+    with grpc_mqtt.channel("loopback://paths/nobody/here") as channel:
+        with pytest.raises(ValueError, match="\\+|#|NUL"):
+            channel.unary_unary(name)(b"", timeout=20)
 
 
 class Handler(grpc.GenericRpcHandler):

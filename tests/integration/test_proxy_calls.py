@@ -159,24 +159,26 @@ def test_much_in_both_directions(channel):
     assert joined == b"".join(sent[:40])
 
 
-def resident_kb(pid):
+def peak_kb(pid):
     with open(f"/proc/{pid}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
 
 @pytest.mark.parametrize("proxy", ["link"], indirect=True)
 def test_a_slow_reader_costs_little_memory(proxy, gateway, channel):
-    """100 MB for a client that does not read: it waits at the server, and other calls go on."""
-    slow = channel.unary_stream(R + "Repeat")(b"1000 100000", timeout=3 * PATIENCE)
-    assert len(next(slow)) == 100_000
-    before = [resident_kb(process.pid) for process in (proxy, gateway)]
-    for i in range(200):
-        assert channel.unary_unary(R + "Echo")(b"%d" % i, timeout=PATIENCE) == b"%d" % i
-    grown = [
-        resident_kb(process.pid) - b for process, b in zip((proxy, gateway), before, strict=True)
-    ]
-    assert max(grown) < 20_000, grown
-    assert sum(len(message) for message in slow) == 999 * 100_000
+    """100 MB for a client that does not read: it waits at the server, and other calls go on. The
+    first such client fills the windows on its way, a second one finds the memory there.
+    """
+    pids = [process.pid for process in (proxy, gateway)]
+    for most_kb in (50_000, 20_000):
+        before = [peak_kb(pid) for pid in pids]
+        slow = channel.unary_stream(R + "Repeat")(b"1000 100000", timeout=3 * PATIENCE)
+        assert len(next(slow)) == 100_000
+        for i in range(200):
+            assert channel.unary_unary(R + "Echo")(b"%d" % i, timeout=PATIENCE) == b"%d" % i
+        assert sum(len(message) for message in slow) == 999 * 100_000
+        grown = [peak_kb(pid) - kb for pid, kb in zip(pids, before, strict=True)]
+        assert max(grown) < most_kb, grown
 
 
 def test_compressed_messages(proxy):
