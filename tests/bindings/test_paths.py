@@ -25,7 +25,7 @@ def test_there_and_back(name):
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_before_anything_is_sent(name):
     with grpc_mqtt.channel("loopback://paths/nobody/here") as channel:
-        with pytest.raises(ValueError, match="\\+|#|NUL"):
+        with pytest.raises(ValueError, match=r"\+|#|NUL"):
             channel.unary_unary(name)(b"", timeout=20)
 
 

@@ -1,5 +1,6 @@
 """Faults by their numbers in docs/design/faults.md, where the link dialect promises more or other
-things than the session dialect. What both keep alike: test_faults.py. Restarts: test_link_restart.py.
+things than the session dialect. What both keep alike: test_faults.py; restarts:
+test_link_restart.py.
 """
 
 import itertools
