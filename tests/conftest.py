@@ -1,6 +1,7 @@
 """Fixtures that several suites use."""
 
 import signal
+import zlib
 
 import pytest
 from stack import BUILD, GATEWAY, PROXY, ROOT, Broker, Gateway, Proxy, protoset
@@ -29,8 +30,9 @@ def demo_protoset(tmp_path_factory):
 @pytest.fixture
 def base(request):
     """A base topic that no other test uses; two levels, as users have them."""
-    name = "".join(c if c.isalnum() else "_" for c in request.node.nodeid.split("::", 1)[-1])
-    return f"tests/{name[:60]}"
+    test = request.node.nodeid
+    name = "".join(c if c.isalnum() else "_" for c in test.split("::", 1)[-1])
+    return f"tests/{name[:51]}_{zlib.crc32(test.encode()):08x}"
 
 
 @pytest.fixture

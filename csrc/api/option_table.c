@@ -245,10 +245,11 @@ const gmq__option_row gmq__option_table[GMQ__OPT_COUNT] = {
                                         "connection or no server, instead of ending UNAVAILABLE.")},
     [GMQ__OPT_PROBE] =
         {"probe",
-         SWITCH(CLIENT,
-                "The state READY waits for a server in the session dialect, too. It announces "
-                "none, so that while no call is open the broker is asked by a heartbeat of no "
-                "session whether anybody listens (MQTT 5). grpc_mqtt for Python has it on.")},
+         SWITCH(
+             CLIENT,
+             "The state READY waits for a server in the session dialect, too. It announces "
+             "none, so that while no call is open the broker is asked by a control message of no "
+             "session whether anybody listens (MQTT 5). grpc_mqtt for Python has it on.")},
     [GMQ__OPT_ANY_KIND] =
         {"any_kind",
          SWITCH(CALL,

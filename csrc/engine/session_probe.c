@@ -94,6 +94,6 @@ bool gmq__probe_publish(gmq__engine *engine, int64_t now, gmq__output *out)
     gmq__sid_encode(random, sid);
     probe_of(engine)->due = false;
     out->token = (uint64_t)GMQ__SESSION_TOKEN_NOBODY << GMQ__TOKEN_KIND_SHIFT | GMQ__SESSION_PROBE;
-    return gmq__session_publish_control(engine, gmq__span_of(sid, GMQ__SID_LEN), GMQ__CONTROL_ALIVE,
-                                        out);
+    return gmq__session_publish_control(engine, gmq__span_of(sid, GMQ__SID_LEN),
+                                        GMQ__CONTROL_UNKNOWN, out);
 }

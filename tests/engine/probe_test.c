@@ -1,4 +1,4 @@
-/* Whether a server listens in the session dialect: the client's heartbeat of no session, and what
+/* Whether a server listens in the session dialect: the client's control message of no session, and what
  * the calls' own packets tell. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +65,7 @@ static void a_server_that_listens(void **state)
         assert_string_equal(told, "ready");
         sim_run(&w->sim, 3600 * SIM_S);
         assert_int_equal(w->client->publishes, 1); /* it asks no more */
+        assert_int_equal(w->server->publishes, 0); /* and the server need not answer */
         assert_int_equal(ntold, 1);
         finished(w);
     }
