@@ -1,7 +1,8 @@
 /* Whether anybody serves the base in the session dialect, which has no announcements (client). A
- * heartbeat of a session that nobody knows, which servers ignore, is answered by the broker: MQTT 5
- * tells the publisher (0x10) where nobody subscribes. It is sent while no call is open; else the
- * first packets of calls tell as much. While nobody is there it is sent again, ever more seldom. */
+ * heartbeat of a session that nobody knows is answered by the broker: MQTT 5 tells the publisher
+ * (0x10) where nobody subscribes. What a server may say to it goes to nobody. It is sent while no
+ * call is open; else the first packets of calls tell as much. While nobody is there it is sent
+ * again, ever more seldom. */
 #ifndef GMQ_ENGINE_SESSION_PROBE_H
 #define GMQ_ENGINE_SESSION_PROBE_H
 
