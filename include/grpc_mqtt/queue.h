@@ -2,8 +2,8 @@
  * @file queue.h
  * Event queue and events: the only way in which the library tells anything.
  *
- * Each client, server and gateway is given a queue at creation; all of its events and those of its
- * calls go there and nowhere else. Several may share a queue.
+ * Each client, server, observer, gateway and proxy is given a queue at creation; all of its events
+ * and those of its calls go there and nowhere else. Several may share a queue.
  *
  * Contract
  *  1. A started call yields exactly one FINISHED event, its last. A failed start yields none.
@@ -34,8 +34,8 @@ typedef struct gmq_call gmq_call;
 
 /** What an event is. Values never change; unknown ones are to be ignored. */
 typedef enum gmq_event_type {
-    /** A client or server changed state: gmq_event_code() is a gmq_state, gmq_event_text() the
-     *  reason. */
+    /** A client, server or other connection changed state: gmq_event_code() is a gmq_state,
+     * gmq_event_text() the reason. */
     GMQ_EVENT_STATE = 1,
     /** Server: a new call, for gmq_event_take_call(). gmq_event_text() is the path,
      *  gmq_event_metadata() the request's. */
@@ -51,7 +51,7 @@ typedef enum gmq_event_type {
     /** The call is over: gmq_event_code() is its gRPC status, gmq_event_text() the details,
      *  gmq_event_metadata() the trailing metadata. */
     GMQ_EVENT_FINISHED = 7,
-    /** The last event of a client, server or gateway, after its *_close() or, without one, its
+    /** The last event of a client, server, gateway, ..., after its *_close() or, without one, its
      *  *_unref(). */
     GMQ_EVENT_CLOSED = 8,
     /** gmq_event_text() is one line, gmq_event_code() its level: 0 error, 1 warning, 2 info,
@@ -77,10 +77,11 @@ typedef enum gmq_state {
     GMQ_STATE_IDLE = 0,
     GMQ_STATE_CONNECTING = 1,
     /** Connected; a server has its subscriptions; a client of the link dialect sees a server
-     *  announced. */
+     *  announced; one of the session dialect with the option "probe" knows that somebody listens.
+     */
     GMQ_STATE_READY = 2,
-    /** Lost or refused: it will be tried again after a backoff. A client of the link dialect also
-     *  while no server is announced; the text says which. */
+    /** Lost or refused: it will be tried again after a backoff. A client of the link dialect, or
+     * with "probe", also while there is no server; the text says which. */
     GMQ_STATE_TRANSIENT_FAILURE = 3,
     GMQ_STATE_SHUTDOWN = 4
 } gmq_state;

@@ -215,28 +215,24 @@ def test_call_text_is_utf8(device, tmp_path):
     file = tmp_path / "request.json"
     file.write_bytes(b"\xef\xbb\xbf" + data.encode())
     words = (*device, f"{DEMO}/SayHello", "-d")
+
+    def piped(file):
+        with file.open("rb") as stdin:
+            return subprocess.run(
+                [COMMAND, "call", *words, "@"],
+                stdin=stdin,
+                capture_output=True,
+                env=environment(LC_ALL="C"),
+                check=False,
+            )
+
     assert json.loads(good("call", *words, data)) == expected
     assert json.loads(good("call", *words, f"@{file}")) == expected
     assert json.loads(good("call", *words, "@", data="\ufeff" + data)) == expected
-    with file.open("rb") as stdin:
-        ended = subprocess.run(
-            [COMMAND, "call", *words, "@"],
-            stdin=stdin,
-            capture_output=True,
-            env=environment(LC_ALL="C"),
-            check=True,
-        )
-    assert json.loads(ended.stdout) == expected
+    assert json.loads(piped(file).stdout) == expected
     file.write_bytes(b'{"name": "\xff"}')
     assert f"-d @{file}: it is no UTF-8" in bad(1, "call", *words, f"@{file}")
-    with file.open("rb") as stdin:
-        ended = subprocess.run(
-            [COMMAND, "call", *words, "@"],
-            stdin=stdin,
-            capture_output=True,
-            env=environment(LC_ALL="C"),
-            check=False,
-        )
+    ended = piped(file)
     assert ended.returncode == 1 and b"stdin is no UTF-8" in ended.stderr
 
 

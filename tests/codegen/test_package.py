@@ -72,14 +72,11 @@ def test_mistakes_are_named(prefix, tmp_path, broken, says):
 
 
 def test_pkg_config(prefix, tmp_path):
-    """The line of docs/guide/c.md, where the package was moved."""
+    """The line of docs/guide/c.md; the package is not where it was configured for."""
     (folder,) = libraries(prefix)
     env = {**os.environ, "PKG_CONFIG_PATH": f"{folder}/pkgconfig"}
     line = subprocess.run(
-        [
-            *["pkg-config", f"--define-variable=prefix={prefix}"],
-            *["--cflags", "--libs", "grpc_mqtt"],
-        ],
+        ["pkg-config", "--cflags", "--libs", "grpc_mqtt"],
         capture_output=True,
         text=True,
         check=True,

@@ -5,31 +5,12 @@
 #include <string.h>
 
 #include "cmocka_all.h"
-#include "engine/sim_record.h"
-#include "engine/sim_world.h"
+#include "engine/sim_fixture.h"
 #include "wire/packet.h"
 #include "wire/request.h"
 #include "wire/zstd.h"
 
 static const gmq__rpc_options plain = {0, 0, 0};
-static world *w;
-
-static int setup(void **state)
-{
-    (void)state;
-    w = calloc(1, sizeof *w);
-    world_init(w, 1, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(w);
-    free(w);
-    sim_record_clear();
-    return 0;
-}
 
 static void start_all_kinds(uint64_t calls, uint32_t n, uint32_t size, int64_t timeout)
 {

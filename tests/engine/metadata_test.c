@@ -1,33 +1,19 @@
 /* docs/design/faults.md, row 21: hostile metadata. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "cmocka_all.h"
-#include "engine/sim_record.h"
-#include "engine/sim_world.h"
+#include "engine/sim_fixture.h"
 #include "wire/request.h"
 
 static const gmq__rpc_options plain = {0, 0, 0};
-static world *w;
 
-static int setup(void **state)
+static int setup_recorded(void **state)
 {
-    (void)state;
-    w = calloc(1, sizeof *w);
-    world_init(w, 1, NULL);
+    setup(state);
     world_open(w);
     w->mute_handlers = true;
     w->server->on_publish = sim_record;
     recorded.swallow = true;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(w);
-    free(w);
-    sim_record_clear();
     return 0;
 }
 
@@ -121,9 +107,11 @@ static void row_21_ten_thousand_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(row_21_hostile_metadata_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(row_21_reserved_metadata_is_left_out, setup, teardown),
-        cmocka_unit_test_setup_teardown(row_21_ten_thousand_keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(row_21_hostile_metadata_is_refused, setup_recorded,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(row_21_reserved_metadata_is_left_out, setup_recorded,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(row_21_ten_thousand_keys, setup_recorded, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

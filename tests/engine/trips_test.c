@@ -1,35 +1,15 @@
 /* "Where the reference trips" of docs/design/session.md: one test a point, named for it. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cmocka_all.h"
-#include "engine/sim_record.h"
-#include "engine/sim_world.h"
+#include "engine/sim_fixture.h"
 #include "wire/chunk.h"
 #include "wire/packet.h"
 #include "wire/request.h"
 #include "wire/zstd.h"
 
 static const gmq__rpc_options plain = {0, 0, 0};
-static world *w;
-
-static int setup(void **state)
-{
-    (void)state;
-    w = calloc(1, sizeof *w);
-    world_init(w, 1, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    world_free(w);
-    free(w);
-    sim_record_clear();
-    return 0;
-}
 
 static void open_server_recorded(void)
 {

@@ -28,9 +28,9 @@ Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 Descriptor: TypeAlias = Any  # of google.protobuf: classes differ between implementations
 
 
-def add_sources(parser: argparse.ArgumentParser) -> None:
-    """The options that name files; without any, the server is asked."""
-    group = parser.add_argument_group("messages and methods (default: the server's reflection)")
+def add_sources(parser: argparse.ArgumentParser, default: str = "the server's reflection") -> None:
+    """The options that name files; `default` says what it is without any."""
+    group = parser.add_argument_group(f"messages and methods (default: {default})")
     group.add_argument(
         "--proto", action="append", default=[], metavar="FILE", help=".proto file; may be repeated"
     )

@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--time", type=seconds, metavar="SECONDS", help="end after so long a silence"
     )
-    _schema.add_sources(parser)
+    _schema.add_sources(parser, "none, see --reflect")
 
 
 class _Methods:
