@@ -1,5 +1,5 @@
-/* Whether a server listens in the session dialect: the client's control message of no session, and what
- * the calls' own packets tell. */
+/* Whether a server listens in the session dialect: the client's control message of no session, and
+ * what the calls' own packets tell. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
