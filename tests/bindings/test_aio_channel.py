@@ -748,7 +748,7 @@ async def test_bad_arguments():
     with pytest.raises(grpc_mqtt.UrlError):
         grpc_mqtt.aio.channel("nonsense")
     with pytest.raises(grpc_mqtt.OptionError):
-        grpc_mqtt.aio.channel("loopback://a/b", [("no_such", 1)])
+        grpc_mqtt.aio.channel("loopback://a/b", {"no_such": 1})
 
 
 @aio

@@ -180,7 +180,7 @@ async def test_bad_arguments():
     with pytest.raises(grpc_mqtt.UrlError):
         grpc_mqtt.aio.server("nonsense")
     with pytest.raises(grpc_mqtt.OptionError):
-        await grpc_mqtt.aio.server("loopback://a/b", options=[("no_such", 1)]).start()
+        await grpc_mqtt.aio.server("loopback://a/b", options={"no_such": 1}).start()
 
 
 @aio
