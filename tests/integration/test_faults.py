@@ -154,10 +154,12 @@ def test_row_5_half_open_at_the_client(
             yield bytes(100_000)
 
     upload = channel.stream_unary(R + "Join").future(requests()) if sending else None
+    frozen = time.monotonic()
     wire.freeze()
     assert pending.exception(timeout=PATIENCE).code() is UNAVAILABLE, "it has no deadline"
     if upload:
         assert upload.exception(timeout=PATIENCE).code() is UNAVAILABLE
+    assert time.monotonic() - frozen < 1.5 * 5 + 2, "within 1.5 keep alives, and a machine's pauses"
     over.set()
     wire.thaw()
     assert echo(channel, b"again", wait_for_ready=True) == b"again"
